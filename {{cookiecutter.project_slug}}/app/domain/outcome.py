@@ -1,0 +1,32 @@
+"""The ways a turn can end, in five families: answered, refused, escalated, paused, failed."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a turn ended; docs/reference/outcomes.md describes each for the people who see it."""
+
+    ANSWERED_MODEL = "answered_model"
+    ANSWERED_EXTRACTIVE = "answered_extractive"
+    ANSWERED_RULES = "answered_rules"
+    ANSWERED_CACHED = "answered_cached"
+    REFUSED_NO_EVIDENCE = "refused_no_evidence"
+    REFUSED_INPUT = "refused_input"
+    REFUSED_INJECTION = "refused_injection"
+    REFUSED_PERMISSION = "refused_permission"
+    REFUSED_RATE = "refused_rate"
+    REFUSED_BUDGET = "refused_budget"
+    REFUSED_BUSY = "refused_busy"
+    REFUSED_CHECK = "refused_check"
+    ESCALATED_REVIEW = "escalated_review"
+    PAUSED_SWITCH = "paused_switch"
+    FAILED_MODEL = "failed_model"
+    FAILED_TIMEOUT = "failed_timeout"
+    FAILED_DEPENDENCY = "failed_dependency"
+    FAILED_CANCELLED = "failed_cancelled"
+    FAILED_INTERNAL = "failed_internal"
+
+    @property
+    def family(self) -> str:
+        """Give the family: answered, refused, escalated, paused or failed."""
+        return self.value.split("_", 1)[0]

@@ -1,0 +1,166 @@
+"""Every error the service raises on purpose, with the HTTP status that each becomes.
+
+AppError
+├─ BadInput 422 ── TooLarge 413 · KeyReused 422
+├─ Unauthenticated 401
+├─ Forbidden 403
+├─ NotFound 404
+├─ Conflict 409 ── SessionBusy · RequestInProgress
+├─ OverBudget 402
+├─ OverRate 429
+├─ Paused 503
+├─ DependencyDown 503
+├─ ModelFailed 502
+├─ DeadlinePassed 504
+└─ CannotStart 500 (raised before anything is served)
+"""
+
+from typing import Any, ClassVar
+
+
+class AppError(Exception):
+    """Something went wrong that the caller is told about; `detail` says what, and what is allowed instead."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "The service failed"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.retry_after_s = retry_after_s
+        self.extra = extra
+
+    def problem(self) -> dict[str, Any]:
+        """Give the RFC 9457 problem document of this error."""
+        return {
+            "type": f"/problems/{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+
+class BadInput(AppError):
+    """The request can be read but not accepted; `errors` names each field, what was wrong and what is allowed."""
+
+    status = 422
+    slug = "bad-input"
+    title = "The input is not acceptable"
+
+
+class TooLarge(BadInput):
+    """The body or upload is larger than the service accepts."""
+
+    status = 413
+    slug = "too-large"
+    title = "The request is too large"
+
+
+class KeyReused(BadInput):
+    """The same Idempotency-Key came with a different request; use a new key for a new request."""
+
+    slug = "idempotency-key-reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class Unauthenticated(AppError):
+    """The request carries no valid identity; sign in, or send a valid bearer token."""
+
+    status = 401
+    slug = "unauthenticated"
+    title = "Sign in first"
+
+
+class Forbidden(AppError):
+    """The identity is known and lacks the permission that this action needs."""
+
+    status = 403
+    slug = "forbidden"
+    title = "Not permitted"
+
+
+class NotFound(AppError):
+    """There is no such thing, or you may not know of it."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class Conflict(AppError):
+    """The request clashes with the present state of the thing it is about."""
+
+    status = 409
+    slug = "conflict"
+    title = "Conflict"
+
+
+class SessionBusy(Conflict):
+    """Another turn of this session is being answered; wait for it, then send this one again."""
+
+    slug = "session-busy"
+    title = "This session is answering another turn"
+
+
+class RequestInProgress(Conflict):
+    """The request with this Idempotency-Key is still being answered; ask again for its result."""
+
+    slug = "request-in-progress"
+    title = "The same request is still in progress"
+
+
+class OverBudget(AppError):
+    """A money or token budget is used up; the detail says whose and when it is renewed."""
+
+    status = 402
+    slug = "over-budget"
+    title = "The budget is used up"
+
+
+class OverRate(AppError):
+    """Too many requests; Retry-After says when to come back."""
+
+    status = 429
+    slug = "over-rate"
+    title = "Too many requests"
+
+
+class Paused(AppError):
+    """An operator has paused the AI; the detail holds the sentence of the use case's contract."""
+
+    status = 503
+    slug = "paused"
+    title = "The AI is paused"
+
+
+class DependencyDown(AppError):
+    """A part that this request needs (database, queue) does not answer; try again."""
+
+    status = 503
+    slug = "dependency-down"
+    title = "A dependency does not answer"
+
+
+class ModelFailed(AppError):
+    """No rung of the ladder could give an answer; nothing was done."""
+
+    status = 502
+    slug = "model-failed"
+    title = "No answer could be made"
+
+
+class DeadlinePassed(AppError):
+    """The use case's time limit passed before an answer was ready."""
+
+    status = 504
+    slug = "deadline-passed"
+    title = "The answer took too long"
+
+
+class CannotStart(AppError):
+    """Settings or a contract are unusable; the detail lists file, key and cure, all at once."""
+
+    slug = "cannot-start"
+    title = "The service cannot start"
