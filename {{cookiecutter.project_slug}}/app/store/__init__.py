@@ -1,0 +1,1 @@
+"""All SQL and Redis: the only room that knows a database."""

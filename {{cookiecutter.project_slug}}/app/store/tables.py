@@ -1,0 +1,302 @@
+"""The tables, as the queries see them; migrations/platform makes them, and a test holds the two together."""
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
+
+EMBEDDING_DIMENSIONS = 384
+
+metadata = MetaData()
+
+
+def _uuid(name: str, *, key: bool = False) -> Column[object]:
+    return Column(name, UUID(as_uuid=True), primary_key=key)
+
+
+def _time(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True))
+
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _uuid("id", key=True),
+    Column("usecase", Text),
+    Column("user_id", Text),
+    Column("title", Text),
+    _time("created_at"),
+    _time("updated_at"),
+    _uuid("busy_turn"),
+    _time("busy_until"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    _uuid("session_id", key=True),
+    Column("ordinal", Integer, primary_key=True),
+    _uuid("turn_id"),
+    Column("role", Text),
+    Column("text", Text),
+    Column("citations", JSONB),
+    _time("created_at"),
+)
+
+# Append-only and partitioned by month: the application's role may insert and read, nothing else.
+turns = Table(
+    "turns",
+    metadata,
+    _uuid("id", key=True),
+    Column("started_at", DateTime(timezone=True), primary_key=True),
+    Column("usecase", Text),
+    Column("channel", Text),
+    Column("user_id", Text),
+    Column("unit", Text),
+    _uuid("session_id"),
+    _uuid("job_id"),
+    Column("outcome", Text),
+    Column("reason", Text),
+    Column("question", Text),
+    Column("answer", Text),
+    Column("data", JSONB),
+    Column("rung", Text),
+    Column("model", Text),
+    Column("revision", Text),
+    Column("confidence", Double),
+    Column("latency_ms", Double),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cost_usd", Numeric(14, 8)),
+    Column("steps", JSONB),
+    Column("passages", JSONB),
+    Column("citations", JSONB),
+    Column("skipped", JSONB),
+    Column("findings", JSONB),
+    Column("error", Text),
+    Column("trace_id", Text),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    _uuid("id", key=True),
+    Column("started_at", DateTime(timezone=True), primary_key=True),
+    _uuid("turn_id"),
+    Column("usecase", Text),
+    Column("user_id", Text),
+    Column("unit", Text),
+    Column("rung", Text),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("revision", Text),
+    Column("attempt", Integer),
+    Column("latency_ms", Double),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cost_usd", Numeric(14, 8)),
+    Column("error", Text),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _uuid("turn_id", key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("thumbs", Text),
+    Column("correction", Text),
+    _time("created_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", Text),
+    _uuid("subject_id"),
+    Column("response", JSONB),
+    _time("created_at"),
+    _time("expires_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _uuid("id", key=True),
+    Column("kind", Text),
+    Column("usecase", Text),
+    Column("user_id", Text),
+    Column("groups", ARRAY(Text)),
+    Column("input", JSONB),
+    Column("status", Text),
+    Column("total", Integer),
+    Column("done", Integer),
+    Column("error", Text),
+    Column("result", JSONB),
+    Column("attempts", Integer),
+    _uuid("lease"),
+    _time("lease_until"),
+    _time("created_at"),
+    _time("started_at"),
+    _time("finished_at"),
+)
+
+job_items = Table(
+    "job_items",
+    metadata,
+    _uuid("job_id", key=True),
+    Column("ordinal", Integer, primary_key=True),
+    _uuid("turn_id"),
+    Column("outcome", Text),
+    Column("answer", Text),
+    Column("data", JSONB),
+    _time("finished_at"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    _uuid("job_id"),
+    Column("event", Text),
+    Column("data", JSONB),
+    _time("created_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("topic", Text),
+    Column("payload", JSONB),
+    _time("created_at"),
+    _time("sent_at"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    _uuid("id", key=True),
+    Column("user_id", Text),
+    Column("filename", Text),
+    Column("media_type", Text),
+    Column("content", LargeBinary),
+    _time("created_at"),
+)
+
+acls = Table("acls", metadata, Column("id", Integer, primary_key=True), Column("readers", ARRAY(Text)))
+
+# Everything that quotes a document carries its acl; row-level security reads the same column.
+documents = Table(
+    "documents",
+    metadata,
+    _uuid("id", key=True),
+    Column("usecase", Text),
+    Column("source", Text),
+    Column("path", Text),
+    Column("title", Text),
+    Column("media_type", Text),
+    Column("content_hash", Text),
+    Column("effective_on", Date),
+    Column("superseded", Boolean),
+    Column("acl_id", Integer),
+    Column("owner", Text),
+    Column("status", Text),
+    Column("detail", Text),
+    _time("created_at"),
+    _time("updated_at"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    _uuid("document_id"),
+    Column("usecase", Text),
+    Column("acl_id", Integer),
+    Column("ordinal", Integer),
+    Column("heading", Text),
+    Column("page", Integer),
+    Column("text", Text),
+    Column("suspicious", Boolean),
+    Column("words", TSVECTOR),
+    Column("embedding", HALFVEC(EMBEDDING_DIMENSIONS)),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("definition", JSONB),
+    Column("owner", Text),
+    Column("expires_on", Date),
+    Column("version", Integer),
+    Column("changed_by", Text),
+    Column("reason", Text),
+    _time("changed_at"),
+)
+
+# Append-only.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    _time("at"),
+    Column("actor", Text),
+    Column("action", Text),
+    Column("subject", Text),
+    Column("reason", Text),
+    Column("before", JSONB),
+    Column("after", JSONB),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    _uuid("id", key=True),
+    _uuid("turn_id"),
+    Column("usecase", Text),
+    Column("asker", Text),
+    Column("question", Text),
+    Column("draft", Text),
+    Column("data", JSONB),
+    Column("why", Text),
+    Column("status", Text),
+    Column("decided_by", Text),
+    Column("reason", Text),
+    Column("final", Text),
+    Column("final_data", JSONB),
+    _time("created_at"),
+    _time("decided_at"),
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    _uuid("id", key=True),
+    Column("usecase", Text),
+    Column("revision", Text),
+    Column("commit", Text),
+    Column("passed", Integer),
+    Column("total", Integer),
+    Column("pass_rate", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("threshold", Double),
+    Column("good", Boolean),
+    Column("report", JSONB),
+    _time("at"),
+)
