@@ -1,0 +1,1 @@
+"""Who may, whether, and how much: identity, switches, limits."""

@@ -1,0 +1,1 @@
+"""What may pass: clean input, masked personal data, no leaks on the way out."""

@@ -1,0 +1,77 @@
+"""Flags and the audit of every operator's action, written in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypedDict
+
+from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.store.db import Work
+from app.store.tables import audit, flags
+
+
+class FlagRow(TypedDict):
+    """A flag as it stands: `definition` is in flagd's JSON format."""
+
+    key: str
+    definition: dict[str, Any]
+    owner: str
+    expires_on: date
+    version: int
+    changed_by: str
+    reason: str
+    changed_at: datetime
+
+
+async def every(work: Work) -> list[FlagRow]:
+    """Read all flags."""
+    rows = await work.sql("SELECT * FROM flags ORDER BY key")
+    return [FlagRow(**row) for row in rows.mappings()]  # type: ignore[typeddict-item]
+
+
+async def seed(work: Work, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add the flags that are not there yet; a flag that exists keeps its value."""
+    if rows:
+        await work.run(upsert(flags).on_conflict_do_nothing(), list(rows))
+
+
+async def change(work: Work, key: str, definition: dict[str, Any], *, by: str, because: str) -> FlagRow:
+    """Store a flag's new definition with its audit row; give the row as it was before."""
+    row = (await work.sql("SELECT * FROM flags WHERE key = :key FOR UPDATE", key=key)).mappings().one()
+    before = FlagRow(**row)  # type: ignore[typeddict-item]
+    await work.run(
+        flags.update().where(flags.c.key == key),
+        {"definition": definition, "version": before["version"] + 1, "changed_by": by, "reason": because,
+         "changed_at": datetime.now().astimezone()},
+    )  # fmt: skip
+    await note(work, actor=by, action="flag.change", subject=key, reason=because,
+               before=before["definition"], after=definition)  # fmt: skip
+    return before
+
+
+async def note(
+    work: Work,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str,
+    before: Any = None,
+    after: Any = None,
+) -> None:
+    """Add a row to the audit; `reason` may not be empty."""
+    await work.run(
+        insert(audit),
+        {"actor": actor, "action": action, "subject": subject, "reason": reason, "before": before, "after": after},
+    )
+
+
+async def history(work: Work, *, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    """Read the audit, the newest first."""
+    rows = await work.sql(
+        "SELECT * FROM audit WHERE (cast(:subject AS text) IS NULL OR subject = :subject) ORDER BY id DESC LIMIT :limit",
+        subject=subject,
+        limit=limit,
+    )
+    return [dict(row) for row in rows.mappings()]

@@ -1,0 +1,228 @@
+"""Queued work. The rows are the truth; messages in the broker are only hints that a row is waiting.
+
+A worker holds a job by a lease that it keeps renewing. One that dies stops renewing, and the sweep hands the job on;
+what the dead one still tried to write carries the old lease and is refused.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert
+
+from app.domain.job import Job, JobKind, JobStatus
+from app.errors import Conflict, NotFound
+from app.store import outbox
+from app.store.db import Work
+from app.store.tables import job_events, job_items, jobs
+
+MAX_ATTEMPTS = 5
+# A message that Redis lost with its memory is sent again after so long.
+HINT_AGAIN_S = 8
+_JOB_COLUMNS = (
+    "id, kind, usecase, user_id, groups, input, status, total, done, error, result, attempts, lease,"
+    " created_at, started_at, finished_at"
+)
+
+
+class LeaseLost(Exception):
+    """Another worker holds the job by now; stop at once and write nothing."""
+
+
+def _job(row: Any) -> Job:
+    return Job(**{**row, "status": JobStatus(row["status"]), "groups": tuple(row["groups"])})
+
+
+async def add(
+    work: Work, *, kind: JobKind, user_id: str, groups: tuple[str, ...], input: dict[str, Any], total: int, usecase: str = ""
+) -> UUID:
+    """Accept a job: its row and the message about it, in the transaction at hand."""
+    job_id = uuid4()
+    row = {"id": job_id, "kind": kind, "usecase": usecase, "user_id": user_id, "groups": list(groups)}
+    await work.run(insert(jobs), {**row, "input": input, "status": "queued", "total": total, "done": 0, "attempts": 0})
+    await event(work, job_id, "queued", {"total": total})
+    await outbox.put(work, "job", {"job_id": str(job_id), "kind": kind, "trace": input.get("trace", {})})
+    return job_id
+
+
+async def event(work: Work, job_id: UUID, name: str, data: dict[str, Any]) -> None:
+    """Tell whoever follows the job."""
+    await work.run(insert(job_events), {"job_id": job_id, "event": name, "data": data})
+
+
+async def get(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
+    """Give a job; `user_id` None reads anybody's."""
+    rows = await work.sql(
+        f"SELECT {_JOB_COLUMNS} FROM jobs WHERE id = :id"  # noqa: S608 - a constant
+        " AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)",
+        id=job_id,
+        user_id=user_id,
+    )
+    row = rows.mappings().first()
+    if row is None:
+        raise NotFound("You have no job with this id.")
+    return _job(row)
+
+
+async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Job]:
+    """List jobs, the newest first."""
+    rows = await work.sql(
+        f"SELECT {_JOB_COLUMNS} FROM jobs WHERE (cast(:user_id AS text) IS NULL OR user_id = :user_id)"  # noqa: S608
+        " ORDER BY created_at DESC LIMIT :limit",
+        user_id=user_id,
+        limit=limit,
+    )
+    return [_job(row) for row in rows.mappings()]
+
+
+async def claim(work: Work, job_id: UUID, *, lease_s: float) -> Job | None:
+    """Take the job if nobody alive holds it; None when there is nothing to do."""
+    rows = await work.sql(
+        "UPDATE jobs SET status = 'running', lease = :lease, lease_until = now() + make_interval(secs => :lease_s),"
+        " attempts = attempts + 1, started_at = coalesce(started_at, now())"
+        " WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < now()))"
+        f" RETURNING {_JOB_COLUMNS}",
+        id=job_id,
+        lease=uuid4(),
+        lease_s=lease_s,
+    )
+    row = rows.mappings().first()
+    if row is None:
+        return None
+    await event(work, job_id, "running", {"attempt": row["attempts"]})
+    return _job(row)
+
+
+async def renew(work: Work, job_id: UUID, *, lease: UUID, lease_s: float) -> JobStatus:
+    """Keep holding the job; tells `cancelling` when somebody asked to stop. Raises LeaseLost."""
+    rows = await work.sql(
+        "UPDATE jobs SET lease_until = now() + make_interval(secs => :lease_s)"
+        " WHERE id = :id AND lease = :lease AND status IN ('running', 'cancelling') RETURNING status",
+        id=job_id,
+        lease=lease,
+        lease_s=lease_s,
+    )
+    row = rows.first()
+    if row is None:
+        raise LeaseLost
+    return JobStatus(row.status)
+
+
+async def hold(work: Work, job_id: UUID, *, lease: UUID) -> None:
+    """Lock the job's row for this transaction, so that nothing is written under a lost lease. Raises LeaseLost."""
+    rows = await work.sql("SELECT 1 FROM jobs WHERE id = :id AND lease = :lease FOR UPDATE", id=job_id, lease=lease)
+    if rows.first() is None:
+        raise LeaseLost
+
+
+async def done_items(work: Work, job_id: UUID) -> set[int]:
+    """Give the places of the items that are finished: a worker that takes over does the rest."""
+    rows = await work.sql("SELECT ordinal FROM job_items WHERE job_id = :id", id=job_id)
+    return set(rows.scalars())
+
+
+async def finish_item(work: Work, job_id: UUID, ordinal: int, result: dict[str, Any]) -> None:
+    """Write an item's result and the job's progress, once."""
+    await work.run(insert(job_items), {"job_id": job_id, "ordinal": ordinal, **result})
+    await progress(work, job_id, note={"ordinal": ordinal, "outcome": result["outcome"]})
+
+
+async def progress(work: Work, job_id: UUID, *, note: dict[str, Any], done: int | None = None) -> None:
+    """Count one more item, or say how many are done, and tell whoever follows."""
+    rows = await work.sql(
+        "UPDATE jobs SET done = coalesce(cast(:done AS integer), done + 1) WHERE id = :id RETURNING done, total",
+        id=job_id,
+        done=done,
+    )
+    row = rows.one()
+    await event(work, job_id, "progress", {"done": row.done, "total": row.total, **note})
+
+
+async def finish(
+    work: Work, job_id: UUID, *, lease: UUID, status: JobStatus, error: str = "", result: dict[str, Any] | None = None
+) -> None:
+    """End the job. Raises LeaseLost when it is no longer this worker's to end."""
+    await hold(work, job_id, lease=lease)
+    await work.run(
+        jobs.update().where(jobs.c.id == job_id),
+        {"status": status.value, "error": error, "result": result, "lease": None, "lease_until": None},
+    )
+    await work.sql("UPDATE jobs SET finished_at = now() WHERE id = :id", id=job_id)
+    await event(work, job_id, status.value, {"error": error} if error else {})
+
+
+async def give_back(work: Work, job_id: UUID, *, lease: UUID) -> None:
+    """Put the job back in the queue, without counting the attempt: the worker stops, or the AI is paused."""
+    await work.sql(
+        "UPDATE jobs SET status = 'queued', lease = NULL, lease_until = NULL, attempts = attempts - 1"
+        " WHERE id = :id AND lease = :lease AND status = 'running'",
+        id=job_id,
+        lease=lease,
+    )
+
+
+async def cancel(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
+    """Stop a queued job at once, a running one at its next item. Raises Conflict when it is over."""
+    job = await get(work, job_id, user_id=user_id)
+    rows = await work.sql(
+        "UPDATE jobs SET status = CASE status WHEN 'queued' THEN 'cancelled' ELSE 'cancelling' END,"
+        " finished_at = CASE status WHEN 'queued' THEN now() END"
+        " WHERE id = :id AND status IN ('queued', 'running', 'cancelling') RETURNING status",
+        id=job_id,
+    )
+    row = rows.first()
+    if row is None:
+        raise Conflict(f"The job has ended ({job.status.value}) and cannot be cancelled.")
+    await event(work, job_id, row.status, {})
+    return await get(work, job_id, user_id=user_id)
+
+
+async def items(work: Work, job_id: UUID) -> list[dict[str, Any]]:
+    """Give the finished items of a job, each with what a reviewer made of it."""
+    rows = await work.sql(
+        "SELECT i.ordinal, i.turn_id, i.outcome, coalesce(r.final, i.answer) AS answer,"
+        " coalesce(r.final_data, i.data) AS data, r.status AS review"
+        " FROM job_items i LEFT JOIN reviews r ON r.turn_id = i.turn_id WHERE i.job_id = :id ORDER BY i.ordinal",
+        id=job_id,
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def events_after(work: Work, job_id: UUID, after: int) -> list[tuple[int, str, dict[str, Any]]]:
+    """Give the job's events with a number above `after`."""
+    rows = await work.sql(
+        "SELECT id, event, data FROM job_events WHERE job_id = :id AND id > :after ORDER BY id", id=job_id, after=after
+    )
+    return [(row.id, row.event, row.data) for row in rows]
+
+
+async def sweep(work: Work) -> list[UUID]:
+    """Find jobs whose worker died or whose message was lost, and put a new message about each in the outbox."""
+    await work.sql(
+        "UPDATE jobs SET status = 'cancelled', finished_at = now(), lease = NULL"
+        " WHERE status = 'cancelling' AND lease_until < now()"
+    )
+    await work.sql(
+        "UPDATE jobs SET status = 'failed', finished_at = now(), lease = NULL, error = 'given up after too many attempts'"
+        " WHERE status = 'running' AND lease_until < now() AND attempts >= :most",
+        most=MAX_ATTEMPTS,
+    )
+    rows = await work.sql(
+        "SELECT j.id, j.kind, j.input -> 'trace' AS trace FROM jobs j"
+        " WHERE ((j.status = 'running' AND j.lease_until < now())"
+        "   OR (j.status = 'queued' AND j.created_at < now() - make_interval(secs => :again)))"
+        " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.topic = 'job' AND o.payload ->> 'job_id' = j.id::text"
+        "   AND o.created_at > now() - make_interval(secs => :again)) ORDER BY j.created_at LIMIT 200",
+        again=HINT_AGAIN_S,
+    )
+    found = rows.all()
+    for row in found:
+        await outbox.put(work, "job", {"job_id": str(row.id), "kind": row.kind, "trace": row.trace or {}})
+    return [row.id for row in found]
+
+
+async def counts(work: Work) -> dict[str, int]:
+    """Count open jobs by status."""
+    rows = await work.sql(
+        "SELECT status, count(*) AS n FROM jobs WHERE status IN ('queued', 'running', 'cancelling') GROUP BY status"
+    )
+    return {row.status: row.n for row in rows}

@@ -1,0 +1,178 @@
+"""The ledger: one row per turn and one per model call, append-only, masked text only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert
+
+from app.domain.turn import Call, Passage, Turn
+from app.errors import NotFound
+from app.store.db import Work
+from app.store.sessions import pointer
+from app.store.tables import calls, turns
+
+
+async def record(work: Work, turn: Turn) -> None:
+    """Write the turn and its calls."""
+    await work.run(insert(turns), turn_row(turn))
+    if turn.tape.calls:
+        await work.run(insert(calls), [_call_row(turn, call) for call in turn.tape.calls])
+
+
+def turn_row(turn: Turn) -> dict[str, Any]:
+    """Give the ledger's row of a finished turn."""
+    assert turn.outcome is not None, "a turn is recorded once it has ended"
+    draft, usage = turn.draft, turn.tape.usage
+    return {
+        "id": turn.id,
+        "started_at": turn.started_at,
+        "usecase": turn.usecase.name,
+        "channel": turn.channel,
+        "user_id": turn.principal.user_id,
+        "unit": turn.principal.unit,
+        "session_id": turn.session_id,
+        "job_id": turn.job_item.job_id if turn.job_item else None,
+        "outcome": turn.outcome.value,
+        "reason": turn.reason,
+        "question": turn.screened,
+        "answer": draft.text if draft else turn.answer,
+        "data": dict(draft.data) if draft and draft.data is not None else None,
+        "rung": draft.rung if draft else "",
+        "model": draft.model if draft else "",
+        "revision": draft.revision if draft else "",
+        "confidence": draft.confidence if draft else None,
+        "latency_ms": turn.latency_ms,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+        "steps": [asdict(step) for step in turn.tape.steps],
+        "passages": [_evidence(passage) for passage in turn.passages],
+        "citations": [pointer(citation) for citation in draft.citations] if draft else [],
+        "skipped": [asdict(skip) for skip in draft.skipped] if draft else [],
+        "findings": [asdict(finding) for finding in turn.findings],
+        "error": turn.error.slug if turn.error else "",
+        "trace_id": turn.trace_id,
+    }
+
+
+def _evidence(passage: Passage) -> dict[str, Any]:
+    # Pointers, not text: what a person may read can change after the turn.
+    return {
+        "chunk_id": passage.chunk_id,
+        "document_id": str(passage.document_id),
+        "title": passage.title,
+        "heading": passage.heading,
+        "score": round(passage.score, 4),
+        "visible_by": list(passage.visible_by),
+        "suspicious": passage.suspicious,
+    }
+
+
+def _call_row(turn: Turn, call: Call) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "started_at": turn.started_at,
+        "turn_id": turn.id,
+        "usecase": turn.usecase.name,
+        "user_id": turn.principal.user_id,
+        "unit": turn.principal.unit,
+        "rung": call.rung,
+        "provider": call.provider,
+        "model": call.model,
+        "revision": call.revision,
+        "attempt": call.attempt,
+        "latency_ms": call.latency_ms,
+        "input_tokens": call.usage.input_tokens,
+        "output_tokens": call.usage.output_tokens,
+        "cost_usd": call.usage.cost_usd,
+        "error": call.error,
+    }
+
+
+async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, Any]:
+    """Give everything about one turn; `user_id` None reads anybody's."""
+    row = (
+        (
+            await work.sql(
+                "SELECT * FROM turns WHERE id = :id AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)",
+                id=turn_id,
+                user_id=user_id,
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise NotFound("There is no turn with this id that you may see.")
+    made = await work.sql("SELECT * FROM calls WHERE turn_id = :id ORDER BY started_at, attempt", id=turn_id)
+    return {**row, "calls": [dict(call) for call in made.mappings()]}
+
+
+async def newest(
+    work: Work, *, user_id: str | None = None, usecase: str | None = None, before: datetime | None = None, limit: int = 50
+) -> Sequence[Mapping[str, Any]]:
+    """List turns, the newest first."""
+    rows = await work.sql(
+        "SELECT id, started_at, usecase, channel, user_id, outcome, question, rung, model, latency_ms, cost_usd"
+        " FROM turns WHERE (cast(:user_id AS text) IS NULL OR user_id = :user_id)"
+        " AND (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
+        " AND (cast(:before AS timestamptz) IS NULL OR started_at < :before) ORDER BY started_at DESC LIMIT :limit",
+        user_id=user_id,
+        usecase=usecase,
+        before=before,
+        limit=limit,
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def spent(work: Work, *, usecase: str, user_id: str) -> tuple[Decimal, Decimal]:
+    """Give US dollars spent by this person today, and on this use case this month (UTC)."""
+    row = (
+        await work.sql(
+            "SELECT coalesce(sum(cost_usd) FILTER (WHERE user_id = :user_id"
+            " AND started_at >= date_trunc('day', now(), 'UTC')), 0) AS today, coalesce(sum(cost_usd), 0) AS month"
+            " FROM turns WHERE usecase = :usecase AND started_at >= date_trunc('month', now(), 'UTC') AND cost_usd > 0",
+            usecase=usecase,
+            user_id=user_id,
+        )
+    ).one()
+    return row.today, row.month
+
+
+async def totals(work: Work, *, hours: int = 24) -> Sequence[Mapping[str, Any]]:
+    """Count turns, failures, latency percentiles in ms and US dollars per use case over the last hours."""
+    rows = await work.sql(
+        "SELECT usecase, count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,"
+        " percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,"
+        " percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms, coalesce(sum(cost_usd), 0) AS cost_usd"
+        " FROM turns WHERE started_at > now() - make_interval(hours => :hours) GROUP BY usecase ORDER BY usecase",
+        hours=hours,
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def outcomes(work: Work, *, hours: int = 24) -> Mapping[str, int]:
+    """Count turns by outcome over the last hours."""
+    rows = await work.sql(
+        "SELECT outcome, count(*) AS n FROM turns WHERE started_at > now() - make_interval(hours => :hours)"
+        " GROUP BY outcome ORDER BY n DESC",
+        hours=hours,
+    )
+    return {row.outcome: row.n for row in rows}
+
+
+async def give_feedback(work: Work, turn_id: UUID, *, user_id: str, thumbs: str, correction: str) -> None:
+    """Keep what the asker thinks of the answer; a second opinion replaces the first."""
+    await story(work, turn_id, user_id=user_id)
+    await work.sql(
+        "INSERT INTO feedback (turn_id, user_id, thumbs, correction) VALUES (:turn_id, :user_id, :thumbs, :correction)"
+        " ON CONFLICT (turn_id, user_id) DO UPDATE SET thumbs = excluded.thumbs, correction = excluded.correction",
+        turn_id=turn_id,
+        user_id=user_id,
+        thumbs=thumbs,
+        correction=correction,
+    )

@@ -1,0 +1,99 @@
+"""May this person ask this, now?"""
+
+from dataclasses import dataclass
+
+from app.control.flags import Flags
+from app.control.limits import Rates
+from app.domain.identity import EVERYONE, Permission
+from app.domain.outcome import Outcome
+from app.domain.turn import StopTurn, Turn
+from app.errors import Forbidden, OverBudget, OverRate, Paused, SessionBusy
+from app.store import idempotency, ledger, sessions
+from app.store.db import Database, Work
+
+# A holder that has not let go so long after its deadline is dead.
+SLACK_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Permission, kill switch, rate, budget; then the session and the Idempotency-Key are taken."""
+
+    database: Database
+    flags: Flags
+    rates: Rates
+
+    async def __call__(self, turn: Turn) -> Turn:
+        """Let the turn in, or stop it with the reason."""
+        self._permission(turn)
+        self._switch(turn)
+        if turn.channel == "api":
+            await self._rate(turn)
+        async with self.database.work() as work:
+            await self._budget(work, turn)
+            return await self._session(work, turn) if turn.channel == "api" else turn
+
+    def _permission(self, turn: Turn) -> None:
+        groups = turn.usecase.contract.access.groups
+        belongs = EVERYONE in groups or set(groups) & set(turn.principal.groups)
+        if not (turn.principal.may(Permission.ASK) and belongs) or turn.usecase.contract.rollout.stage == "off":
+            error = Forbidden(f"You may not use {turn.usecase.name!r}; it is open to: {', '.join(groups)}.")
+            raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
+
+    def _switch(self, turn: Turn) -> None:
+        if reason := self.flags.why_paused(turn.usecase.name):
+            error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
+            raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=reason)
+
+    async def _rate(self, turn: Turn) -> None:
+        per_minute = turn.usecase.contract.limits.per_user_per_minute
+        allowance = await self.rates.hit(turn.usecase.name, turn.principal.user_id, per_minute=per_minute)
+        if not allowance.allowed:
+            error = OverRate(
+                f"You may ask {per_minute} times a minute here; come back in {allowance.reset_s} seconds.",
+                retry_after_s=max(1, allowance.reset_s),
+            )
+            raise StopTurn(Outcome.REFUSED_RATE, error=error)
+
+    async def _budget(self, work: Work, turn: Turn) -> None:
+        cost = turn.usecase.contract.cost
+        today, month = await ledger.spent(work, usecase=turn.usecase.name, user_id=turn.principal.user_id)
+        if today >= cost.per_user_day_usd:
+            raise StopTurn(
+                Outcome.REFUSED_BUDGET,
+                error=OverBudget("Your budget for today is used up; it is renewed at midnight UTC."),
+            )
+        if month >= cost.per_month_usd:
+            raise StopTurn(
+                Outcome.REFUSED_BUDGET,
+                error=OverBudget(f"This month's budget of {turn.usecase.contract.title!r} is used up; its owner can raise it."),
+            )
+
+    async def _session(self, work: Work, turn: Turn) -> Turn:
+        who, busy_s = turn.principal.user_id, turn.usecase.contract.latency.timeout_s + SLACK_S
+        if turn.session_id is None:
+            session_id = await sessions.start(
+                work, usecase=turn.usecase.name, user_id=who, title=turn.question, turn_id=turn.id, busy_s=busy_s
+            )
+            return turn.with_(session_id=session_id)
+        try:
+            history = await sessions.claim(
+                work, turn.session_id, usecase=turn.usecase.name, user_id=who, turn_id=turn.id, busy_s=busy_s
+            )
+        except SessionBusy as error:
+            raise StopTurn(Outcome.REFUSED_BUSY, error=error) from error
+        return turn.with_(history=history)
+
+
+async def replayed(database: Database, turn: Turn) -> dict[str, object] | None:
+    """Take the turn's Idempotency-Key, or give the response that the first request with it received."""
+    if turn.idempotency is None:
+        return None
+    async with database.work() as work:
+        return await idempotency.begin(
+            work,
+            turn.idempotency,
+            user_id=turn.principal.user_id,
+            subject_id=turn.id,
+            busy_s=turn.usecase.contract.latency.timeout_s + SLACK_S,
+        )

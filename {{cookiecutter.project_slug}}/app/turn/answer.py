@@ -1,0 +1,76 @@
+"""Hand the turn to the use case's workflow, or go down the ladder once; stop at once when the AI is paused."""
+
+import asyncio
+from dataclasses import dataclass
+
+from app.control.flags import Flags
+from app.domain.outcome import Outcome
+from app.domain.turn import Draft, Passage, StopTurn, Turn
+from app.errors import Paused
+from app.guard.pii import StreamUnmasker
+from app.llm.gateway import Gateway
+from app.llm.prompts import Prompt
+from app.retrieval.search import Searcher
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """The kit that a workflow works with; every call through it runs under the turn's rights, deadline and ledger."""
+
+    gateway: Gateway
+    searcher: Searcher
+    turn: Turn
+
+    async def search(self, question: str) -> tuple[Passage, ...]:
+        """Find passages the asker may read."""
+        limit = self.turn.usecase.contract.retrieval.passages
+        return await self.searcher.search(
+            question, principal=self.turn.principal, usecase=self.turn.usecase.name, limit=limit
+        )
+
+    async def ask(self, turn: Turn, *, prompt: str | None = None) -> Draft:
+        """Go down the ladder with the contract's prompt, or with another of this use case."""
+        return await self.gateway.answer(turn, prompt_of(turn, prompt))
+
+
+def prompt_of(turn: Turn, name: str | None = None) -> Prompt:
+    """Give a prompt of the turn's use case; the contract's own without a name."""
+    chosen = turn.usecase.contract.prompt
+    prompt: Prompt = turn.usecase.prompts[name or f"{chosen.name}.v{chosen.version}"]
+    return prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Runs the answer beside a watch on the kill switch: whichever ends first decides."""
+
+    gateway: Gateway
+    searcher: Searcher
+    flags: Flags
+
+    async def __call__(self, turn: Turn) -> Turn:
+        """Give the turn with its draft."""
+        answer = asyncio.create_task(self._draft(turn))
+        pause = asyncio.create_task(self.flags.until_paused(turn.usecase.name))
+        try:
+            await asyncio.wait({answer, pause}, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return turn.with_(draft=answer.result())
+            error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
+            raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=pause.result())
+        finally:
+            for task in (answer, pause):
+                task.cancel()
+            await asyncio.gather(answer, pause, return_exceptions=True)
+
+    async def _draft(self, turn: Turn) -> Draft:
+        # A draft that waits for a person is not shown as it grows.
+        listener = turn.listener if turn.usecase.contract.risk.mode == "auto" else None
+        unmasker = StreamUnmasker(turn.masks, listener) if listener else None
+        turn = turn.with_(listener=unmasker)
+        kit = Lent(self.gateway, self.searcher, turn)
+        workflow = turn.usecase.workflow
+        draft = await (workflow(turn, kit) if workflow else kit.ask(turn))
+        if unmasker:
+            await unmasker.flush()
+        return draft

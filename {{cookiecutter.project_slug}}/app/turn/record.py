@@ -1,0 +1,74 @@
+"""Write down what happened, always, in one transaction."""
+
+from dataclasses import dataclass
+
+from app.domain.outcome import Outcome
+from app.domain.turn import Message, Turn
+from app.guard.pii import mask
+from app.store import idempotency, jobs, ledger, reviews, sessions
+from app.store.db import Database, Work
+from app.turn.response import response
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Ledger, session, review, job item and Idempotency-Key stand or fall together."""
+
+    database: Database
+
+    async def __call__(self, turn: Turn) -> Turn:
+        """Store the finished turn. Raises DependencyDown when the database is away, LeaseLost for a lost job."""
+        if not turn.screened:
+            # Refused before the screen: what was typed is kept masked all the same.
+            turn = turn.with_(screened=mask(turn.question, {})[0])
+        async with self.database.work() as work:
+            if turn.job_item:
+                await jobs.hold(work, turn.job_item.job_id, lease=turn.job_item.lease)
+            await ledger.record(work, turn)
+            await self._session(work, turn)
+            await self._review(work, turn)
+            await self._item(work, turn)
+            await self._key(work, turn)
+        return turn
+
+    async def _session(self, work: Work, turn: Turn) -> None:
+        if turn.session_id is None or turn.channel != "api":
+            return
+        held = await sessions.release(work, turn.session_id, turn_id=turn.id)
+        if held and turn.answer:
+            said = (Message("user", turn.question), Message("assistant", turn.answer))
+            citations = turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
+            await sessions.say(work, turn.session_id, turn_id=turn.id, said=said, citations=citations)
+
+    async def _review(self, work: Work, turn: Turn) -> None:
+        if turn.outcome is Outcome.ESCALATED_REVIEW and turn.draft and turn.channel != "evaluation":
+            draft = {"text": turn.draft.text, "data": dict(turn.draft.data) if turn.draft.data is not None else None}
+            await reviews.open_(
+                work,
+                turn_id=turn.id,
+                usecase=turn.usecase.name,
+                asker=turn.principal.user_id,
+                question=turn.screened,
+                draft=draft,
+                why=turn.reason,
+            )
+
+    async def _item(self, work: Work, turn: Turn) -> None:
+        if turn.job_item and turn.outcome:
+            data = turn.draft.data if turn.draft and turn.outcome.family == "answered" else None
+            result = {
+                "turn_id": turn.id,
+                "outcome": turn.outcome.value,
+                "answer": turn.answer,
+                "data": dict(data) if data is not None else None,
+            }
+            await jobs.finish_item(work, turn.job_item.job_id, turn.job_item.ordinal, result)
+
+    async def _key(self, work: Work, turn: Turn) -> None:
+        if turn.idempotency is None:
+            return
+        who = turn.principal.user_id
+        if turn.error is None:
+            await idempotency.finish(work, turn.idempotency, user_id=who, subject_id=turn.id, response=response(turn))
+        else:
+            await idempotency.abandon(work, turn.idempotency, user_id=who, subject_id=turn.id)

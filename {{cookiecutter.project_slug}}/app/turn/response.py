@@ -1,0 +1,46 @@
+"""A finished turn as its asker receives it, through whichever door."""
+
+from typing import Any
+
+from app.domain.turn import Citation, Turn
+from app.guard.pii import unmask
+
+
+def response(turn: Turn) -> dict[str, Any]:
+    """Give the JSON body of a finished turn; citations are numbered as in the text."""
+    draft, usage = turn.draft, turn.tape.usage
+    answered = turn.outcome is not None and turn.outcome.family == "answered"
+    shown = draft if answered else None
+    return {
+        "turn_id": str(turn.id),
+        "session_id": str(turn.session_id) if turn.session_id else None,
+        "usecase": turn.usecase.name,
+        "outcome": turn.outcome.value if turn.outcome else None,
+        "answer": turn.answer,
+        "data": dict(shown.data) if shown and shown.data is not None else None,
+        "citations": [_citation(turn, citation) for citation in shown.citations] if shown else [],
+        "rung": draft.rung if draft else "",
+        "model": draft.model if draft else "",
+        "revision": draft.revision if draft else "",
+        "confidence": draft.confidence if draft else None,
+        "skipped": [{"rung": skip.rung, "reason": skip.reason} for skip in draft.skipped] if draft else [],
+        "usage": {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost_usd": str(usage.cost_usd) if usage.cost_usd is not None else None,
+        },
+        "latency_ms": round(turn.latency_ms, 1),
+        "trace_id": turn.trace_id,
+    }
+
+
+def _citation(turn: Turn, citation: Citation) -> dict[str, Any]:
+    return {
+        "marker": citation.marker,
+        "document_id": str(citation.document_id),
+        "title": citation.title,
+        "uri": citation.uri,
+        "heading": citation.heading,
+        "page": citation.page,
+        "quote": unmask(citation.quote, turn.masks),
+    }
