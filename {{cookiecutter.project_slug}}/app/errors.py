@@ -1,7 +1,7 @@
 """Every error the service raises on purpose, with the HTTP status that each becomes.
 
 AppError
-├─ BadInput 422 ── TooLarge 413 · KeyReused 422
+├─ BadInput 422 ── TooLarge 413 · KeyReused 422 · Unreadable 422
 ├─ Unauthenticated 401
 ├─ Forbidden 403
 ├─ NotFound 404
@@ -63,6 +63,13 @@ class KeyReused(BadInput):
 
     slug = "idempotency-key-reused"
     title = "The Idempotency-Key belongs to another request"
+
+
+class Unreadable(BadInput):
+    """No text could be read from a document; `reason` is empty, encrypted, unsupported, mislabelled, malformed or oversized."""
+
+    slug = "unreadable-document"
+    title = "The document cannot be read"
 
 
 class Unauthenticated(AppError):

@@ -9,6 +9,7 @@ from sqlalchemy import CursorResult, Executable, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.errors import DependencyDown
 
@@ -75,6 +76,12 @@ class Database:
         except DependencyDown as error:
             return error.detail
         return f"connected as {row.role}, which row-level security does not bind" if row.above else ""
+
+    @property
+    def in_use(self) -> int:
+        """Count the connections that are in use."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def close(self) -> None:
         """Close every connection."""

@@ -4,6 +4,7 @@ A worker holds a job by a lease that it keeps renewing. One that dies stops rene
 what the dead one still tried to write carries the old lease and is refused.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,16 +33,25 @@ def _job(row: Any) -> Job:
     return Job(**{**row, "status": JobStatus(row["status"]), "groups": tuple(row["groups"])})
 
 
-async def add(
-    work: Work, *, kind: JobKind, user_id: str, groups: tuple[str, ...], input: dict[str, Any], total: int, usecase: str = ""
-) -> UUID:
-    """Accept a job: its row and the message about it, in the transaction at hand."""
-    job_id = uuid4()
-    row = {"id": job_id, "kind": kind, "usecase": usecase, "user_id": user_id, "groups": list(groups)}
-    await work.run(insert(jobs), {**row, "input": input, "status": "queued", "total": total, "done": 0, "attempts": 0})
-    await event(work, job_id, "queued", {"total": total})
-    await outbox.put(work, "job", {"job_id": str(job_id), "kind": kind, "trace": input.get("trace", {})})
-    return job_id
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants done; `total` counts items, 0 where it is not known yet."""
+
+    kind: JobKind
+    usecase: str
+    user_id: str
+    groups: tuple[str, ...]
+    input: dict[str, Any]
+    total: int = 0
+
+
+async def add(work: Work, job_id: UUID, order: Order, *, trace: dict[str, str]) -> None:
+    """Accept a job: its row and the message about it, in the transaction at hand; it continues the trace given."""
+    row = {"id": job_id, "kind": order.kind, "usecase": order.usecase, "user_id": order.user_id}
+    row |= {"groups": list(order.groups), "input": {**order.input, "trace": trace}, "total": order.total}
+    await work.run(insert(jobs), {**row, "status": "queued", "done": 0, "attempts": 0})
+    await event(work, job_id, "queued", {"total": order.total})
+    await outbox.put(work, "job", {"job_id": str(job_id), "kind": order.kind, "trace": trace})
 
 
 async def event(work: Work, job_id: UUID, name: str, data: dict[str, Any]) -> None:

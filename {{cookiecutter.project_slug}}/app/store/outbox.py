@@ -42,6 +42,12 @@ async def forget(work: Work, *, older_than_s: float) -> None:
     await work.sql("DELETE FROM outbox WHERE sent_at < now() - make_interval(secs => :age)", age=older_than_s)
 
 
-async def unsent(work: Work) -> int:
-    """Count the messages that wait."""
-    return int((await work.sql("SELECT count(*) FROM outbox WHERE sent_at IS NULL")).scalar_one())
+async def unsent(work: Work) -> tuple[int, float]:
+    """Count the messages that wait, and give the age of the oldest in seconds."""
+    row = (
+        await work.sql(
+            "SELECT count(*) AS n, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s"
+            " FROM outbox WHERE sent_at IS NULL"
+        )
+    ).one()
+    return row.n, float(row.age_s)

@@ -51,7 +51,7 @@ messages = Table(
     _uuid("turn_id"),
     Column("role", Text),
     Column("text", Text),
-    Column("citations", JSONB),
+    Column("citations", JSONB(none_as_null=True)),
     _time("created_at"),
 )
 
@@ -71,7 +71,7 @@ turns = Table(
     Column("reason", Text),
     Column("question", Text),
     Column("answer", Text),
-    Column("data", JSONB),
+    Column("data", JSONB(none_as_null=True)),
     Column("rung", Text),
     Column("model", Text),
     Column("revision", Text),
@@ -80,11 +80,11 @@ turns = Table(
     Column("input_tokens", Integer),
     Column("output_tokens", Integer),
     Column("cost_usd", Numeric(14, 8)),
-    Column("steps", JSONB),
-    Column("passages", JSONB),
-    Column("citations", JSONB),
-    Column("skipped", JSONB),
-    Column("findings", JSONB),
+    Column("steps", JSONB(none_as_null=True)),
+    Column("passages", JSONB(none_as_null=True)),
+    Column("citations", JSONB(none_as_null=True)),
+    Column("skipped", JSONB(none_as_null=True)),
+    Column("findings", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("trace_id", Text),
 )
@@ -127,7 +127,7 @@ idempotency = Table(
     Column("key", Text, primary_key=True),
     Column("request_hash", Text),
     _uuid("subject_id"),
-    Column("response", JSONB),
+    Column("response", JSONB(none_as_null=True)),
     _time("created_at"),
     _time("expires_at"),
 )
@@ -140,12 +140,12 @@ jobs = Table(
     Column("usecase", Text),
     Column("user_id", Text),
     Column("groups", ARRAY(Text)),
-    Column("input", JSONB),
+    Column("input", JSONB(none_as_null=True)),
     Column("status", Text),
     Column("total", Integer),
     Column("done", Integer),
     Column("error", Text),
-    Column("result", JSONB),
+    Column("result", JSONB(none_as_null=True)),
     Column("attempts", Integer),
     _uuid("lease"),
     _time("lease_until"),
@@ -162,7 +162,7 @@ job_items = Table(
     _uuid("turn_id"),
     Column("outcome", Text),
     Column("answer", Text),
-    Column("data", JSONB),
+    Column("data", JSONB(none_as_null=True)),
     _time("finished_at"),
 )
 
@@ -172,7 +172,7 @@ job_events = Table(
     Column("id", BigInteger, primary_key=True),
     _uuid("job_id"),
     Column("event", Text),
-    Column("data", JSONB),
+    Column("data", JSONB(none_as_null=True)),
     _time("created_at"),
 )
 
@@ -181,7 +181,7 @@ outbox = Table(
     metadata,
     Column("id", BigInteger, primary_key=True),
     Column("topic", Text),
-    Column("payload", JSONB),
+    Column("payload", JSONB(none_as_null=True)),
     _time("created_at"),
     _time("sent_at"),
 )
@@ -240,7 +240,7 @@ flags = Table(
     "flags",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("definition", JSONB),
+    Column("definition", JSONB(none_as_null=True)),
     Column("owner", Text),
     Column("expires_on", Date),
     Column("version", Integer),
@@ -259,8 +259,8 @@ audit = Table(
     Column("action", Text),
     Column("subject", Text),
     Column("reason", Text),
-    Column("before", JSONB),
-    Column("after", JSONB),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
 )
 
 reviews = Table(
@@ -272,13 +272,13 @@ reviews = Table(
     Column("asker", Text),
     Column("question", Text),
     Column("draft", Text),
-    Column("data", JSONB),
+    Column("data", JSONB(none_as_null=True)),
     Column("why", Text),
     Column("status", Text),
     Column("decided_by", Text),
     Column("reason", Text),
     Column("final", Text),
-    Column("final_data", JSONB),
+    Column("final_data", JSONB(none_as_null=True)),
     _time("created_at"),
     _time("decided_at"),
 )
@@ -297,6 +297,6 @@ evaluations = Table(
     Column("high", Double),
     Column("threshold", Double),
     Column("good", Boolean),
-    Column("report", JSONB),
+    Column("report", JSONB(none_as_null=True)),
     _time("at"),
 )

@@ -1,12 +1,10 @@
 """Find passages that the asker may read."""
 
-import time
 from dataclasses import dataclass, replace
 
 from app.domain.turn import Turn
 from app.guard.pii import mask
 from app.retrieval.search import Searcher
-from app.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +18,9 @@ class Retrieve:
         retrieval = turn.usecase.contract.retrieval
         if not retrieval.enabled:
             return turn
-        started = time.perf_counter()
         found = await self.searcher.search(
             turn.question, principal=turn.principal, usecase=turn.usecase.name, limit=retrieval.passages
         )
-        metrics.record_retrieval(turn.usecase.name, seconds=time.perf_counter() - started, passages=len(found))
         masks, passages = dict(turn.masks), []
         for passage in found:
             if passage.suspicious or passage.score < retrieval.min_score:

@@ -1,0 +1,60 @@
+"""Deletes the files of what was not chosen, and prints what to do next. No network, git, secret or clock in here."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# question -> the answer that keeps the paths -> the paths, deleted under any other answer.
+FEATURES: dict[str, dict[object, list[str]]] = {
+    "cloud": {"aws": ["infra", "tests/infra", "docs/how-to/deploy.md"]},
+    "ci": {"github": [".github"]},
+    "sample_usecases": {True: ["usecases/policy_answers", "usecases/ticket_triage"]},
+}
+
+
+def pruned(answers: Mapping[str, object]) -> list[str]:
+    """Return the paths that these answers leave out."""
+    return [
+        path
+        for question, kept_by in FEATURES.items()
+        for answer, paths in kept_by.items()
+        if answers[question] != answer
+        for path in paths
+    ]
+
+
+def prune(project: Path, answers: Mapping[str, object]) -> None:
+    """Delete what the answers leave out of the project folder."""
+    for path in pruned(answers):
+        target = project / path
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+def next_steps(answers: Mapping[str, object]) -> str:
+    """Return the first commands to paste, at most ten lines."""
+    slug, version = answers["project_slug"], answers["_template_version"]
+    return f"""
+{answers["__name"]} is ready in ./{slug}
+  cd {slug}
+  git init -q && git add -A && git commit -qm "Start from template {version}"   # first: updates merge onto it
+  make setup        # tools, dependencies, a fresh secret in .env
+  make up           # the whole service; the table it prints says where
+Updates of the template come with: make template-update (docs/how-to/update-from-template.md)"""
+
+
+def main(answers: Mapping[str, object]) -> None:
+    """Prune the project in the working directory; speak only where a person will read it."""
+    project = Path.cwd()
+    prune(project, answers)
+    # cruft renders twice into the temporary folder at each update: no one reads next steps there.
+    if not project.is_relative_to(Path(tempfile.gettempdir()).resolve()):
+        print(next_steps(answers))
+
+
+if __name__ == "__main__":
+    main(json.loads(r"""{{ cookiecutter | jsonify }}"""))

@@ -1,0 +1,1 @@
+"""The HTTP door: parse, call one thing, present. One file per noun."""

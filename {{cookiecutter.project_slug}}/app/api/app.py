@@ -1,0 +1,58 @@
+"""The HTTP application: routers, errors, envelope."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from app.api import admin, documents, health, jobs, problems, sessions, turns, usecases
+from app.api.middleware import Envelope
+from app.api.problems import Problem
+from app.telemetry.instrumentation import instrument_app
+from app.wiring import Service
+
+ROUTERS = (turns, sessions, jobs, documents, usecases, admin, health, problems)
+
+
+def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
+    """Make the application around a service; `pages` are the console's routers."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title=service.settings.service["service"]["name"],
+        description=service.settings.service["service"]["description"],
+        version=service.settings.service["service"]["template_version"],
+        lifespan=lifespan,
+        max_body_size=service.settings.max_body_bytes,
+        strict_content_type=False,
+    )
+    app.state.service = service
+    problems.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    for router in pages:
+        app.include_router(router)
+    app.add_middleware(Envelope)
+    instrument_app(app)
+    _describe_problem(app)
+    return app
+
+
+def _describe_problem(app: FastAPI) -> None:
+    # Problems are answered by handlers, not routes, so OpenAPI has to be told their shape.
+    described = app.openapi
+
+    def openapi() -> dict[str, object]:
+        schema = described()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        parts = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(parts.pop("$defs", {}))
+        schemas["Problem"] = parts
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,71 @@
+"""What routes ask for: the service, and who is asking. A route without one of these must stand on the public list."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from app.domain.identity import Permission, Principal
+from app.domain.usecase import UseCase
+from app.errors import Forbidden, NotFound, Unauthenticated
+from app.wiring import Service
+
+COOKIE = "identity"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def service_of(request: Request) -> Service:
+    """Give the one service of this process."""
+    service: Service = request.app.state.service
+    return service
+
+
+async def signed_in(request: Request) -> Principal:
+    """Give the person behind the bearer token or the cookie. Raises Unauthenticated."""
+    header = request.headers.get("authorization", "")
+    if header:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("The Authorization header must be `Bearer <token>`.")
+        return await service_of(request).authenticator.principal(token)
+    token = request.cookies.get(COOKIE, "")
+    if not token:
+        raise Unauthenticated("Send `Authorization: Bearer <token>`, or sign in at /console.")
+    refuse_foreign(request)
+    return await service_of(request).authenticator.principal(token)
+
+
+def refuse_foreign(request: Request) -> None:
+    """Refuse a change that another site's page sends with our cookie (CSRF). Raises Forbidden."""
+    if request.method in SAFE:
+        return
+    origin = request.headers.get("origin")
+    if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
+        raise Forbidden("Changes by cookie are taken from this site's own pages only.")
+
+
+def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
+    """Make a dependency that lets in whoever holds the permission."""
+
+    async def permitted(request: Request) -> Principal:
+        who = await signed_in(request)
+        if not who.may(permission):
+            raise Forbidden(f"This needs the permission {permission.value}.")
+        return who
+
+    return permitted
+
+
+def usecase_of(request: Request, name: str) -> UseCase:
+    """Give the use case of this name. Raises NotFound, which names those that exist."""
+    found = service_of(request).usecases.get(name)
+    if found is None:
+        there = ", ".join(service_of(request).usecases) or "none yet"
+        raise NotFound(f"There is no use case {name!r}; there are: {there}.")
+    return found
+
+
+Here = Annotated[Service, Depends(service_of)]
+Asker = Annotated[Principal, Depends(signed_in)]
+Named = Annotated[UseCase, Depends(usecase_of)]

@@ -1,0 +1,346 @@
+"""The JSON that goes in and out, as OpenAPI describes it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the character U+0000 is not allowed")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Ask(_In):
+    """A question; `fields` are the extra inputs that the use case's contract lists."""
+
+    question: Annotated[Text, Field(min_length=1, max_length=100_000)]
+    fields: dict[str, Text] = Field({}, max_length=20)
+    session_id: UUID | None = Field(None, description="continue this conversation; leave out to start one")
+
+
+class Item(_In):
+    """One item of a job."""
+
+    question: Annotated[Text, Field(min_length=1, max_length=100_000)]
+    fields: dict[str, Text] = Field({}, max_length=20)
+
+
+class JobIn(_In):
+    """Work to be queued: one turn per item."""
+
+    items: list[Item] = Field(min_length=1, max_length=1000)
+
+
+class FeedbackIn(_In):
+    """What the asker thinks of an answer."""
+
+    thumbs: Literal["up", "down"]
+    correction: Annotated[Text, Field(max_length=4000)] = ""
+
+
+class ReadersIn(_In):
+    """Who may read a document: "everyone", "group:<name>" or "user:<id>"."""
+
+    readers: list[Annotated[str, Field(pattern=r"^(everyone|(group|user):[\w.@-]{1,100})$")]] = Field(
+        min_length=1, max_length=50
+    )
+
+
+class FlipIn(_In):
+    """A change of a kill switch; `subject` is "ai" for everything, or a use case."""
+
+    subject: Annotated[Text, Field(max_length=100)]
+    enabled: bool
+    reason: Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+class DecisionIn(_In):
+    """A reviewer's decision; `text` and `data` replace the draft's when given."""
+
+    approve: bool
+    reason: Annotated[Text, Field(min_length=1, max_length=1000)]
+    text: Annotated[Text, Field(max_length=20_000)] | None = None
+    data: dict[str, Any] | None = None
+
+
+class CitationOut(BaseModel):
+    """A pointer from `[marker]` in the answer to the passage behind it."""
+
+    marker: int
+    document_id: UUID
+    title: str
+    uri: str
+    heading: str = ""
+    page: int | None = None
+    quote: str = ""
+
+
+class UsageOut(BaseModel):
+    """Tokens and US dollars; `cost_usd` is null where no price is known."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+
+
+class SkipOut(BaseModel):
+    """A rung of the ladder that gave no answer, and why."""
+
+    rung: str
+    reason: str
+
+
+class TurnOut(BaseModel):
+    """A finished turn."""
+
+    turn_id: UUID
+    session_id: UUID | None
+    usecase: str
+    outcome: str
+    answer: str
+    data: dict[str, Any] | None
+    citations: list[CitationOut]
+    rung: str
+    model: str
+    revision: str
+    confidence: float | None
+    skipped: list[SkipOut]
+    usage: UsageOut
+    latency_ms: float
+    trace_id: str
+
+
+class StepOut(BaseModel):
+    """How long a step took."""
+
+    step: str
+    ms: float
+
+
+class EvidenceOut(BaseModel):
+    """A passage that was considered, and by which of the asker's readers it was visible."""
+
+    chunk_id: int
+    document_id: UUID
+    title: str
+    heading: str
+    score: float
+    visible_by: list[str]
+    suspicious: bool
+
+
+class CallOut(BaseModel):
+    """One call of a model."""
+
+    rung: str
+    provider: str
+    model: str
+    revision: str
+    attempt: int
+    latency_ms: float
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    error: str
+
+
+class StoryOut(BaseModel):
+    """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost."""
+
+    id: UUID
+    started_at: datetime
+    usecase: str
+    channel: str
+    user_id: str
+    session_id: UUID | None
+    job_id: UUID | None
+    outcome: str
+    reason: str
+    question: str
+    answer: str
+    data: dict[str, Any] | None
+    rung: str
+    model: str
+    revision: str
+    confidence: float | None
+    latency_ms: float
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    steps: list[StepOut]
+    passages: list[EvidenceOut]
+    citations: list[CitationOut]
+    skipped: list[SkipOut]
+    findings: list[dict[str, str]]
+    error: str
+    trace_id: str
+    calls: list[CallOut]
+
+
+class SessionOut(BaseModel):
+    """A conversation in a list."""
+
+    id: UUID
+    usecase: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class MessageOut(BaseModel):
+    """One thing said."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    turn_id: UUID
+    citations: list[CitationOut]
+    created_at: datetime
+
+
+class TranscriptOut(SessionOut):
+    """A conversation with everything said in it."""
+
+    messages: list[MessageOut]
+
+
+class JobAccepted(BaseModel):
+    """A job that will be done; follow it at `Location`."""
+
+    job_id: UUID
+
+
+class ItemOut(BaseModel):
+    """The result of one item; `review` says what a reviewer made of it, if one was asked."""
+
+    ordinal: int
+    turn_id: UUID | None
+    outcome: str
+    answer: str
+    data: dict[str, Any] | None
+    review: str | None
+
+
+class JobOut(BaseModel):
+    """Where a job stands: `done` of `total`."""
+
+    id: UUID
+    kind: str
+    usecase: str
+    status: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+    total: int
+    done: int
+    error: str
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: dict[str, Any] | None
+
+
+class JobWithItems(JobOut):
+    """A job with its finished items."""
+
+    items: list[ItemOut]
+
+
+class DocumentOut(BaseModel):
+    """A document that you may read."""
+
+    id: UUID
+    usecase: str
+    source: str
+    path: str
+    title: str
+    media_type: str
+    effective_on: date | None
+    superseded: bool
+    readers: list[str]
+    owner: str
+    status: str
+    detail: str
+    updated_at: datetime
+
+
+class UseCaseOut(BaseModel):
+    """A use case that you may use."""
+
+    name: str
+    title: str
+    workflow: str
+    stream: bool
+    mode: Literal["auto", "advise"]
+    fields: dict[str, list[str]]
+    paused: bool
+
+
+class MeOut(BaseModel):
+    """Who you are here, and what you may do."""
+
+    user_id: str
+    name: str
+    groups: list[str]
+    permissions: list[str]
+    readers: list[str]
+
+
+class FlagOut(BaseModel):
+    """A flag as it stands."""
+
+    key: str
+    definition: dict[str, Any]
+    owner: str
+    expires_on: date
+    version: int
+    changed_by: str
+    reason: str
+    changed_at: datetime
+
+
+class AuditOut(BaseModel):
+    """One action of an operator."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    before: Any = None
+    after: Any = None
+
+
+class ReviewOut(BaseModel):
+    """A draft before, or after, a person's decision."""
+
+    id: UUID
+    turn_id: UUID
+    usecase: str
+    asker: str
+    question: str
+    draft: str
+    data: dict[str, Any] | None
+    why: str
+    status: str
+    decided_by: str | None
+    reason: str | None
+    final: str | None
+    final_data: dict[str, Any] | None
+
+
+class HealthOut(BaseModel):
+    """Whether the process can do its work, and each dependency."""
+
+    ready: bool
+    checks: dict[str, str] = Field(description='what is wrong with each dependency; "ok" when nothing is')
+    notes: list[str] = []

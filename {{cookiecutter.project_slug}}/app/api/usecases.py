@@ -1,0 +1,52 @@
+"""What there is to use, and who you are here."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.api.deps import Asker, Here
+from app.api.problems import declared
+from app.api.shapes import MeOut, UseCaseOut
+from app.domain.identity import EVERYONE, Principal
+from app.domain.usecase import UseCase
+
+router = APIRouter(prefix="/v1", tags=["usecases"])
+
+
+@router.get("/usecases", response_model=list[UseCaseOut], responses=declared())
+async def list_usecases(service: Here, who: Asker) -> list[dict[str, Any]]:
+    """List the use cases that you may use."""
+    return [
+        _described(case, paused=bool(service.flags.why_paused(case.name)))
+        for case in service.usecases.values()
+        if _open_to(case, who)
+    ]
+
+
+def _open_to(case: UseCase, who: Principal) -> bool:
+    groups = case.contract.access.groups
+    return EVERYONE in groups or bool(set(groups) & set(who.groups))
+
+
+def _described(case: UseCase, *, paused: bool) -> dict[str, Any]:
+    return {
+        "name": case.name,
+        "title": case.contract.title,
+        "workflow": case.contract.workflow,
+        "stream": case.contract.latency.stream,
+        "mode": case.contract.risk.mode,
+        "fields": {name: list(values) for name, values in case.contract.input.fields.items()},
+        "paused": paused,
+    }
+
+
+@router.get("/me", response_model=MeOut, responses=declared())
+async def me(who: Asker) -> dict[str, Any]:
+    """Say who you are here, what you may do, and as whom you read documents."""
+    return {
+        "user_id": who.user_id,
+        "name": who.name,
+        "groups": list(who.groups),
+        "permissions": sorted(who.permissions),
+        "readers": list(who.readers),
+    }

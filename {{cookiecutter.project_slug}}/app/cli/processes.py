@@ -1,0 +1,54 @@
+"""Start the parts of the service, and bring the database up to date."""
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.cli.session import out
+from app.settings import load
+from app.store.migrate import migrate as migrate_
+
+
+class Role(StrEnum):
+    """The kinds of worker."""
+
+    TURNS = "turns"
+    DOCUMENTS = "documents"
+    BEAT = "beat"
+
+
+def serve(workers: Annotated[int, typer.Option(min=1, help="processes that share the port")] = 1) -> None:
+    """Serve the API, the chat page and the console."""
+    settings = load()
+    uvicorn.run(
+        "app.main:api",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=15,
+    )
+
+
+def worker(role: Role) -> None:
+    """Work off a queue: turns, documents; or keep the clock: beat."""
+    os.execv(sys.executable, [sys.executable, "-m", "app.worker", role.value])
+
+
+def migrate(new: Annotated[str, typer.Option(help="write the next migration of your own, with this title")] = "") -> None:
+    """Bring the database to the newest revision; one process at a time does it, the others wait."""
+    migrate_(load().owner_url, new=new)
+    out.print("migrations/product has a new revision; fill it in" if new else "the database is up to date")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (serve, worker, migrate):
+        app.command()(command)

@@ -1,0 +1,7 @@
+"""Measure and prove."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""

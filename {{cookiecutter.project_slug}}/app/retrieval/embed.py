@@ -1,0 +1,69 @@
+"""Vectors for texts; the lexical embedder needs no model, no download and no knowledge of other texts."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from math import log, sqrt
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.retrieval.words import stem, words
+
+DIMENSIONS = 384
+Vectors = NDArray[np.float32]
+
+# More texts than this, and the arithmetic leaves the event loop.
+_INLINE = 4
+# What the letter groups of a word weigh together, against the word itself.
+_GRAMS_WEIGHT = 0.6
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of DIMENSIONS numbers and length 1; another `name` means another space."""
+
+    @property
+    def name(self) -> str:
+        """Name the space: vectors of different names cannot be compared."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Give one row per text."""
+        ...
+
+
+class LexicalEmbedder:
+    """Hashes stems and groups of four letters into signed buckets: near means "shares words", not "means the same"."""
+
+    name = "lexical-1"
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Give one row per text; a text without words gets a row of zeros."""
+        if len(texts) <= _INLINE:
+            return _embed(texts)
+        return await asyncio.to_thread(_embed, texts)
+
+
+def _embed(texts: Sequence[str]) -> Vectors:
+    rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        for word, times in Counter(words(text)).items():
+            places, weights = _features(word)
+            np.add.at(row, places, weights * np.float32(1 + log(times)))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    np.divide(rows, lengths, out=rows, where=lengths > 0)
+    return rows
+
+
+@lru_cache(maxsize=50_000)
+def _features(word: str) -> tuple[NDArray[np.intp], Vectors]:
+    framed = f"^{word}$"
+    grams = [framed[start : start + 4] for start in range(max(1, len(framed) - 3))]
+    features = [(f"w:{stem(word)}", 1.0), *((f"g:{gram}", _GRAMS_WEIGHT / sqrt(len(grams))) for gram in grams)]
+    hashes = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") for name, _ in features]
+    places = np.array([number % DIMENSIONS for number in hashes], dtype=np.intp)
+    signs = np.array([1.0 if number >> 63 else -1.0 for number in hashes], dtype=np.float32)
+    return places, signs * np.array([weight for _, weight in features], dtype=np.float32)

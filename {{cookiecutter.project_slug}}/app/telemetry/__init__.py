@@ -1,0 +1,1 @@
+"""Traces, metrics and logs: what the service tells its operators, and never what people wrote to it."""

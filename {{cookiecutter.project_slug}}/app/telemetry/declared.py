@@ -1,0 +1,110 @@
+"""Every metric of the service, declared once, under the name that /metrics shows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+GaugeName = Literal[
+    "outbox_unsent",
+    "outbox_oldest_seconds",
+    "jobs_open",
+    "dependency_up",
+    "flags_age_seconds",
+    "ai_paused",
+    "db_pool_in_use",
+    "db_pool_size",
+    "quality_pass_ratio",
+    "contract_latency_p95_seconds",
+    "contract_slo_ratio",
+    "contract_cost_month_usd",
+    "contract_cost_alert_usd",
+    "contract_quality_ratio",
+]
+
+# Edges at 2 and 8 s, the usual budgets of a chat and of a summary; from the cache's 5 ms up to the longest timeout.
+_TURN_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
+_WAIT_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
+_FOUND = (0, 1, 2, 3, 5, 8, 13, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its labels never hold people, questions or ids."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Give the names by which queries find this metric."""
+        if self.kind == "histogram":
+            return tuple(f"{self.name}_{part}" for part in ("bucket", "count", "sum"))
+        return (self.name,)
+
+
+def _counter(name: str, help_: str, *labels: str) -> Metric:
+    return Metric(name, "counter", help_, labels)
+
+
+def _gauge(name: GaugeName, help_: str, *labels: str) -> Metric:
+    return Metric(name, "gauge", help_, labels)
+
+
+def _histogram(name: str, help_: str, *labels: str, buckets: tuple[float, ...]) -> Metric:
+    return Metric(name, "histogram", help_, labels, buckets)
+
+
+METRICS = (
+    _counter("turns_total", "turns that ended, by how", "usecase", "outcome", "family", "rung", "channel"),
+    _histogram(
+        "turn_duration_seconds",
+        "time from the question to the recorded answer",
+        *("usecase", "family", "channel"),
+        buckets=_TURN_S,
+    ),
+    _histogram("first_token_seconds", "time from the question to the first streamed words", "usecase", buckets=_TURN_S),
+    _counter(
+        "model_calls_total", "calls of a model; outcome is ok or the kind of failure", "provider", "model", "outcome"
+    ),
+    _histogram("model_call_duration_seconds", "time of one model call", "provider", "model", buckets=_TURN_S),
+    _counter("tokens_total", "tokens, direction input or output", "usecase", "direction"),
+    _counter("cost_usd_total", "US dollars spent on calls with a known price", "usecase", "unit"),
+    _counter("unpriced_calls_total", "calls without a known price: their cost is missing, not zero", "model"),
+    _histogram("retrieval_duration_seconds", "time of the retrieve step", "usecase", buckets=_TURN_S),
+    _histogram("passages_found", "passages that the asker may read, per turn", "usecase", buckets=_FOUND),
+    _counter("jobs_total", "jobs that ended, by how", "kind", "status"),
+    _histogram("job_queue_wait_seconds", "time from accepted to started", "kind", buckets=_WAIT_S),
+    _histogram("job_duration_seconds", "time from started to ended", "kind", buckets=_WAIT_S),
+    _histogram(
+        "http_server_request_duration_seconds",
+        "time of HTTP requests, measured by the FastAPI instrumentation",
+        *("http_request_method", "http_response_status_code", "http_route"),
+        buckets=_TURN_S,
+    ),
+    _gauge("outbox_unsent", "messages stored but not yet handed to the queue or a webhook"),
+    _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none"),
+    _gauge("jobs_open", "jobs that are not over", "status"),
+    _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),
+    _gauge("flags_age_seconds", "time since this process last read the flags from the database"),
+    _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),
+    _gauge("db_pool_in_use", "database connections of this process that are in use"),
+    _gauge("db_pool_size", "database connections that this process may open"),
+    _gauge("quality_pass_ratio", "share of evaluation cases that passed in the latest run", "usecase"),
+    _gauge("contract_latency_p95_seconds", "the contract's latency budget", "usecase"),
+    _gauge("contract_slo_ratio", "the contract's share of turns that must not fail", "usecase"),
+    _gauge("contract_cost_month_usd", "the contract's budget for a month", "usecase"),
+    _gauge("contract_cost_alert_usd", "the part of the month's budget at which the cost owner is warned", "usecase"),
+    _gauge("contract_quality_ratio", "the contract's share of evaluation cases that must pass", "usecase"),
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+# What the Prometheus client says about the process by itself.
+PROCESS = (
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_virtual_memory_bytes",
+)

@@ -1,0 +1,52 @@
+"""Puts the libraries' own calls into our traces: requests, tasks, SQL and Redis commands."""
+
+import os
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
+
+from app.telemetry import metrics
+
+# Read once, by whichever instrumentation comes first; the old names would put whole URLs into labels.
+os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+
+
+def instrument_app(app: Any) -> None:
+    """Trace and time every request of a FastAPI application but health checks and scrapes."""
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415 - it imports FastAPI
+
+    FastAPIInstrumentor.instrument_app(
+        app,
+        exclude_spans=["receive", "send"],
+        excluded_urls="/health/,/metrics$",
+        meter_provider=metrics.provider(),
+    )
+
+
+def instrument_engine(engine: Any) -> None:
+    """Trace the statements, without their parameters, of one SQLAlchemy engine, async or not."""
+    from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer  # noqa: PLC0415 - it imports SQLAlchemy
+
+    # Not SQLAlchemyInstrumentor: it takes one engine per process and adds a span to every checkout.
+    meter = NoOpMeterProvider().get_meter("app")
+    tracer = trace.get_tracer("opentelemetry.instrumentation.sqlalchemy")
+    attach: Any = EngineTracer
+    attach(tracer, getattr(engine, "sync_engine", engine), meter.create_up_down_counter("connections"))
+
+
+def instrument_celery() -> None:
+    """Trace tasks from the sender to the worker; call it in both."""
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415 - it imports Celery
+
+    instrumentor: Any = CeleryInstrumentor
+    if not instrumentor().is_instrumented_by_opentelemetry:
+        instrumentor().instrument(meter_provider=NoOpMeterProvider(), skip_dep_check=True)
+
+
+def instrument_redis() -> None:
+    """Trace Redis commands, without their arguments, of every client of the process."""
+    from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415 - it imports redis
+
+    if not RedisInstrumentor().is_instrumented_by_opentelemetry:
+        RedisInstrumentor().instrument(skip_dep_check=True)

@@ -1,0 +1,42 @@
+"""What has to happen every few seconds, and every day, for the rest to keep its promises."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from app.store import jobs, outbox
+from app.store.db import Database
+from app.telemetry import metrics
+from app.work.outbox import Relay
+
+log = structlog.get_logger(__name__)
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """Sweeps up after dead workers and lost messages; makes room for next month."""
+
+    database: Database
+    relay: Relay
+
+    async def often(self) -> None:
+        """Hand on the jobs of dead workers, send what waits, say how much waits."""
+        async with self.database.work() as work:
+            found = await jobs.sweep(work)
+            counts = await jobs.counts(work)
+            waiting, oldest_s = await outbox.unsent(work)
+        if found:
+            log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
+        await self.relay.send()
+        for status in ("queued", "running", "cancelling"):
+            metrics.observe("jobs_open", counts.get(status, 0), status=status)
+        metrics.observe("outbox_unsent", waiting)
+        metrics.observe("outbox_oldest_seconds", oldest_s)
+
+    async def daily(self) -> None:
+        """Make next month's partitions; forget sent messages and expired Idempotency-Keys."""
+        async with self.database.work() as work:
+            await work.sql("SELECT ensure_month((now() + interval '1 month')::date)")
+            await outbox.forget(work, older_than_s=DAY_S)
+            await work.sql("DELETE FROM idempotency WHERE expires_at < now()")

@@ -1,0 +1,191 @@
+"""Jobs: accepted in one transaction, done once, whoever dies on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from app.control.flags import Flags
+from app.control.roles import Roles
+from app.domain.identity import EVERYONE, Permission, Principal
+from app.domain.job import Job, JobStatus
+from app.domain.turn import IdempotencyKey, JobItem, Turn
+from app.domain.usecase import UseCase
+from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound
+from app.store import idempotency
+from app.store import jobs as table
+from app.store.db import Database
+from app.store.jobs import LeaseLost
+from app.telemetry import metrics, tracing
+from app.turn.pipeline import Pipeline
+from app.work.ingestion import Ingestion
+from app.work.outbox import Relay
+
+log = structlog.get_logger(__name__)
+MAX_ITEMS = 1000
+AT_ONCE = 4
+
+
+class _Stopped(Exception):
+    """The job must not go on: somebody cancelled it, or the AI is paused (`give_back`)."""
+
+    def __init__(self, *, give_back: bool) -> None:
+        self.give_back = give_back
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Accept, run, and cancel queued work."""
+
+    database: Database
+    usecases: Mapping[str, UseCase]
+    pipeline: Pipeline
+    ingestion: Ingestion
+    flags: Flags
+    roles: Roles
+    relay: Relay
+    lease_s: float
+
+    async def submit_turns(
+        self, who: Principal, usecase: str, items: Sequence[Mapping[str, Any]], *, promise: IdempotencyKey | None = None
+    ) -> UUID:
+        """Accept one turn per item, or give the job that the same Idempotency-Key has begun.
+
+        Raises BadInput for an empty or too long list, Forbidden, NotFound, KeyReused.
+        """
+        contract = self._usecase(usecase).contract
+        groups = contract.access.groups
+        if not who.may(Permission.SUBMIT_JOBS) or not (EVERYONE in groups or set(groups) & set(who.groups)):
+            raise Forbidden(f"You may not queue work for {usecase!r}.")
+        if not 0 < len(items) <= MAX_ITEMS:
+            raise BadInput(f"`items` holds {len(items)} entries; allowed: 1 to {MAX_ITEMS}.")
+        order = table.Order("turns", usecase, who.user_id, who.groups, {"items": list(items)}, total=len(items))
+        return await self.submit(order, promise=promise)
+
+    async def submit(self, order: table.Order, *, promise: IdempotencyKey | None = None) -> UUID:
+        """Accept a job; its message leaves after the commit."""
+        self._usecase(order.usecase)
+        async with self.database.work() as work:
+            job_id = uuid4()
+            if promise and (done := await idempotency.begin(work, promise, user_id=order.user_id, subject_id=job_id, busy_s=60)):
+                return UUID(done["job_id"])
+            await table.add(work, job_id, order, trace=tracing.inject())
+            if promise:
+                response = {"job_id": str(job_id)}
+                await idempotency.finish(work, promise, user_id=order.user_id, subject_id=job_id, response=response)
+            work.after_commit.append(self.relay.soon)
+        return job_id
+
+    def _usecase(self, name: str) -> UseCase:
+        if name not in self.usecases:
+            raise NotFound(f"There is no use case {name!r}; there are: {', '.join(self.usecases) or 'none yet'}.")
+        return self.usecases[name]
+
+    async def run(self, job_id: UUID) -> None:
+        """Do the job, or the rest of it, unless somebody alive is doing it already."""
+        async with self.database.work() as work:
+            job = await table.claim(work, job_id, lease_s=self.lease_s)
+        if job is None or job.lease is None:
+            return
+        with tracing.extract(job.input.get("trace", {})), tracing.span("job", job_id=str(job.id), kind=job.kind):
+            try:
+                await self._run(job, job.lease)
+            except LeaseLost:
+                log.warning("job.lost", job_id=str(job.id))
+            except DependencyDown as error:
+                log.warning("job.waits", job_id=str(job.id), error=error.detail)
+
+    async def _run(self, job: Job, lease: UUID) -> None:
+        status, error, result = JobStatus.SUCCEEDED, "", None
+        try:
+            async with self._held(job, lease) as stop:
+                result = await (self._turns(job, lease, stop) if job.kind == "turns" else self._documents(job))
+        except _Stopped as stopped:
+            if stopped.give_back:
+                async with self.database.work() as work:
+                    await table.give_back(work, job.id, lease=lease)
+                return
+            status = JobStatus.CANCELLED
+        except DependencyDown:
+            raise
+        except AppError as fault:
+            status, error = JobStatus.FAILED, fault.detail
+        async with self.database.work() as work:
+            await table.finish(work, job.id, lease=lease, status=status, error=error, result=result)
+            ended = await table.get(work, job.id, user_id=None)
+        metrics.record_job(ended)
+
+    @asynccontextmanager
+    async def _held(self, job: Job, lease: UUID) -> AsyncIterator[asyncio.Event]:
+        stop = asyncio.Event()
+        me = asyncio.current_task()
+        assert me is not None, "a job runs in a task"
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self.lease_s / 3)
+                try:
+                    async with self.database.work() as work:
+                        if await table.renew(work, job.id, lease=lease, lease_s=self.lease_s) is JobStatus.CANCELLING:
+                            stop.set()
+                except LeaseLost:
+                    lost = True
+                    me.cancel()
+                    return
+                except DependencyDown:
+                    log.warning("job.unrenewed", job_id=str(job.id))
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield stop
+        except asyncio.CancelledError:
+            if lost:
+                me.uncancel()
+                raise LeaseLost from None
+            raise
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _turns(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
+        async with self.database.work() as work:
+            done = await table.done_items(work, job.id)
+        usecase = self._usecase(job.usecase)
+        who = self.roles.principal(job.user_id, groups=job.groups)
+        todo = [(place, item) for place, item in enumerate(job.input["items"]) if place not in done]
+        for start in range(0, len(todo), AT_ONCE):
+            if stop.is_set():
+                raise _Stopped(give_back=False)
+            if self.flags.why_paused(usecase.name):
+                raise _Stopped(give_back=True)
+            batch = todo[start : start + AT_ONCE]
+            turns = [self._turn(usecase, who, item, JobItem(job.id, place, lease)) for place, item in batch]
+            ended = await asyncio.gather(*(self.pipeline.run(turn) for turn in turns))
+            if any(isinstance(turn.error, DependencyDown) for turn in ended):
+                raise DependencyDown("an item could not be recorded")
+        return {"items": job.total}
+
+    def _turn(self, usecase: UseCase, who: Principal, item: Mapping[str, Any], place: JobItem) -> Turn:
+        return Turn(
+            usecase=usecase,
+            principal=who,
+            question=str(item["question"]),
+            fields=dict(item.get("fields", {})),
+            channel="job",
+            job_item=place,
+        )
+
+    async def _documents(self, job: Job) -> dict[str, Any]:
+        async def report(done: int, total: int, path: str) -> None:
+            async with self.database.work() as work:
+                await work.sql("UPDATE jobs SET total = :total WHERE id = :id", total=total, id=job.id)
+                await table.progress(work, job.id, note={"path": path}, done=done)
+
+        return await self.ingestion.run(job, report)

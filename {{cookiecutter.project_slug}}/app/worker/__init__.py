@@ -1,0 +1,1 @@
+"""The queue's door: Celery tasks that take an id and call one thing."""

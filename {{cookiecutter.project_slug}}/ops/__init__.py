@@ -1,0 +1,1 @@
+"""What runs and watches the service: local runs, drills, load, alerts and the reference generator."""

@@ -1,0 +1,1 @@
+"""Questions of staff about policies and product documents, answered from what the asker may read."""

@@ -1,0 +1,1 @@
+"""Support tickets get a category, an urgency and a first reply; a person approves."""
