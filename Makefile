@@ -21,7 +21,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.build/cache/hypothesis
 export PYTEST_ADDOPTS := -o cache_dir=$(CURDIR)/.build/cache/pytest
 export COVERAGE_FILE := $(CURDIR)/.build/cache/coverage
 
-.PHONY: help demo bake test check lock clean
+.PHONY: help demo bake equip test check lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -36,15 +36,19 @@ bake: .build/venv/ready ## Make the default project in build/, keeping what an e
 	@find $(BAKED) -mindepth 1 -maxdepth 1 $(foreach name,$(KEPT),! -name $(name)) -exec rm -rf {} +
 	@cp -a .build/fresh/$(SLUG)/. $(BAKED)/
 
-test: .build/venv/ready ## Every test: the template's own, and the whole suite of a generated project
+equip: ## Set up the project that the slow tests look at
+	@$(MAKE) --no-print-directory bake BAKED=.build/project
+	@$(MAKE) --no-print-directory -C .build/project setup
+
+test: equip ## Every test: the template's own, and the whole suite of a generated project
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .build/venv/ready bake ## Style, types and contracts of the template and of a generated project
+check: equip ## Style, types and contracts of the template and of a generated project
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hooks/pre_gen_project.py hooks/post_gen_project.py tests
 	$(BIN)/shellcheck .ci/run
-	@$(MAKE) --no-print-directory -C $(BAKED) setup check
+	@$(MAKE) --no-print-directory -C .build/project check
 
 lock: .build/tools/ready ## Pin the template's tools anew (requirements.lock)
 	$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

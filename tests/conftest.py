@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bakery import Answers, bake
+from bakery import TEMPLATE, Answers, bake
 
 Measure = Callable[[str, str], None]
 MEASURED = "measured"
@@ -37,6 +37,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def default_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project that all default answers give. Look, do not touch."""
     return bake(tmp_path_factory.mktemp("default"))
+
+
+@pytest.fixture(scope="session")
+def equipped() -> Path:
+    """The default project with its dependencies, as `make test` has set it up before these tests. Leave it as it is."""
+    project = TEMPLATE / ".build" / "project"
+    if not (project / ".venv").exists():
+        pytest.fail("nothing is set up: run these tests through `make test` (or `make equip` once)")
+    return project
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tomllib
@@ -119,13 +120,20 @@ def edit(project: Path) -> dict[str, str]:
     added = {"pyproject.toml": '    "black",\n', ".env.example": "MY_OWN=1\n", "CODEOWNERS": "/mine/ me@example.com\n"}
     for name, line in added.items():
         text = (project / name).read_text("utf-8")
-        before, marker, after = text.rpartition(MARKER)
+        before, marker, after = text.partition(MARKER)
         (project / name).write_text(before + marker + line + after, "utf-8")
+    # Two lines below one that each release changes: merged by its ancestor, not by its surroundings.
+    owners = (project / "CODEOWNERS").read_text("utf-8")
+    (project / "CODEOWNERS").write_text(re.sub(r"(/config/models.toml +)\S+", r"\1money@example.com", owners), "utf-8")
     (project / "usecases" / "mine").mkdir()
     (project / "usecases" / "mine" / "checks.py").write_text('"""Ours."""\n')
     (project / "usecases" / "__init__.py").write_text('"""Changed by its owner."""\n')
     commit_all(project, "our work")
-    return added | {"usecases/mine/checks.py": "Ours", "usecases/__init__.py": "Changed by its owner"}
+    return added | {
+        "CODEOWNERS": "money@example.com",
+        "usecases/mine/checks.py": "Ours",
+        "usecases/__init__.py": "Changed by its owner",
+    }
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class Settings(BaseSettings):
 
     model_provider: Provider = Field("none", description="whose models stand on the ladder; none: no key needed")
     openai_compatible_model: str = Field("", description="model name that an OpenAI-compatible endpoint serves")
-    model_timeout_s: float = Field(20.0, gt=0, description="longest wait for one model call, within the turn's deadline")
+    model_timeout_s: float = Field(
+        20.0, gt=0, description="longest wait for one model call, within the turn's deadline"
+    )
 
     oidc_issuer: str = Field("", description="OpenID Connect issuer whose bearer tokens are accepted")
     oidc_audience: str = Field("", description="audience that those tokens must name")
@@ -46,7 +48,9 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="lowest level that is logged")
 
     database_url: str = Field("", validation_alias="DATABASE_URL", description="PostgreSQL of the application")
-    database_owner_url: str = Field("", validation_alias="DATABASE_OWNER_URL", description="the same, as owner: migrations")
+    database_owner_url: str = Field(
+        "", validation_alias="DATABASE_OWNER_URL", description="the same, as owner: migrations"
+    )
     redis_url: str = Field("", validation_alias="REDIS_URL", description="Redis: queue, broadcast, limits, cache")
     openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY", description="key of OpenAI")
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL", description="another address for OpenAI's API")
@@ -128,7 +132,9 @@ def _faults(settings: Settings) -> list[str]:
     if len(settings.secret_key.get_secret_value()) < 32:
         faults.append("APP_SECRET_KEY is missing or shorter than 32 characters; `make setup` writes one into .env")
     if settings.is_production and not (settings.oidc_issuer and settings.oidc_audience):
-        faults.append("APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed in production: development identities are refused")
+        faults.append(
+            "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed in production: development identities are refused"
+        )
     faults.extend(_provider_faults(settings))
     return faults
 
@@ -144,5 +150,7 @@ def _provider_faults(settings: Settings) -> list[str]:
         ),
     }[settings.model_provider]
     if settings.is_production:
-        return [f"{name} is needed for APP_MODEL_PROVIDER={settings.model_provider}" for name, value in needed if not value]
+        return [
+            f"{name} is needed for APP_MODEL_PROVIDER={settings.model_provider}" for name, value in needed if not value
+        ]
     return []

@@ -140,5 +140,3 @@ def _shown(document: Document, who: Principal) -> dict[str, Any]:
         "detail": document.detail,
         "updated_at": document.updated_at,
     }
-
-

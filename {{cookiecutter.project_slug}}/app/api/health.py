@@ -7,7 +7,7 @@ from app.api.shapes import HealthOut
 from app.telemetry import metrics
 
 router = APIRouter(tags=["health"])
-NAMES_PASS = "personal data is masked by patterns only: unknown names pass"
+MASKING_NOTE = "personal data is masked by patterns only: unknown names pass"
 
 
 @router.get("/health/live", response_model=dict[str, str])
@@ -22,7 +22,7 @@ async def ready(service: Here, response: Response) -> HealthOut:
     found = await service.health()
     is_ready = not found["postgres"]
     response.status_code = 200 if is_ready else 503
-    notes = [NAMES_PASS]
+    notes = [MASKING_NOTE]
     if reason := service.flags.why_paused(""):
         notes.append(f"the AI is paused: {reason}")
     return HealthOut(ready=is_ready, checks={name: fault or "ok" for name, fault in found.items()}, notes=notes)

@@ -24,17 +24,13 @@ LOOK_S = 0.25
 Submitter = Annotated[Principal, Depends(needs(Permission.SUBMIT_JOBS))]
 
 
-@router.post(
-    "/usecases/{name}/jobs", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409)
-)
+@router.post("/usecases/{name}/jobs", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
 async def submit(
     usecase: Named, body: JobIn, service: Here, who: Submitter, response: Response, key: Key = None
 ) -> JobAccepted:
     """Queue one turn per item; the job is stored before you read this, and done once whatever fails."""
     items = [item.model_dump() for item in body.items]
-    job_id = await service.jobs.submit_turns(
-        who, usecase.name, items, promise=promise(key, "job", usecase.name, items)
-    )
+    job_id = await service.jobs.submit_turns(who, usecase.name, items, promise=promise(key, "job", usecase.name, items))
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return JobAccepted(job_id=job_id)
 

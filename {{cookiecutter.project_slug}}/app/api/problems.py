@@ -121,5 +121,3 @@ async def explain(slug: str) -> str:
     if kind is None:
         raise NotFound(f"There is no problem type {slug!r}; there are: {', '.join(sorted(k.slug for k in tree()))}.")
     return f"{kind.title} (HTTP {kind.status})\n\n{inspect.getdoc(kind)}\n"
-
-

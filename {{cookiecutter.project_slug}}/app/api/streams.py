@@ -50,7 +50,9 @@ async def event_stream(request: Request, pipeline: Pipeline, turn: Turn) -> Resp
     return StreamingResponse(_frames(running, deltas, first), media_type=EVENT_STREAM, headers=HEADERS)
 
 
-async def _frames(running: "asyncio.Task[Turn]", deltas: "asyncio.Queue[str | None]", first: str | None) -> AsyncIterator[bytes]:
+async def _frames(
+    running: "asyncio.Task[Turn]", deltas: "asyncio.Queue[str | None]", first: str | None
+) -> AsyncIterator[bytes]:
     try:
         delta = first
         while delta is not None:

@@ -36,7 +36,10 @@ def promise(key: str | None, *parts: Any) -> IdempotencyKey | None:
 @router.post(
     "/usecases/{name}/turns",
     response_model=TurnOut,
-    responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}, **declared(402, 403, 404, 409, 429, 502, 504)},
+    responses={
+        200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
+        **declared(402, 403, 404, 409, 429, 502, 504),
+    },
 )
 async def ask(request: Request, usecase: Named, body: Ask, service: Here, who: Asker, key: Key = None) -> Response:
     """Ask once. With `Accept: text/event-stream` the answer streams: `delta` events, then one `end` or `error`."""
@@ -79,6 +82,4 @@ async def story(turn_id: UUID, service: Here, who: Asker) -> dict[str, Any]:
 async def feedback(turn_id: UUID, body: FeedbackIn, service: Here, who: Asker) -> None:
     """Say what you think of an answer; a second opinion replaces the first."""
     async with service.database.work() as work:
-        await ledger.give_feedback(
-            work, turn_id, user_id=who.user_id, thumbs=body.thumbs, correction=body.correction
-        )
+        await ledger.give_feedback(work, turn_id, user_id=who.user_id, thumbs=body.thumbs, correction=body.correction)

@@ -19,7 +19,9 @@ LOOK_S = 0.2
 
 
 def ingest(
-    path: Annotated[Path | None, typer.Argument(help="a file to send; left out: every source of every use case")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="a file to send; left out: every source of every use case")
+    ] = None,
     usecase: Annotated[str, typer.Option(help="which use case the documents are for")] = "",
     readers: Annotated[list[str] | None, typer.Option(help="who may read the file; left out: only you")] = None,
     person: Annotated[str, typer.Option("--as", help="who sends the file")] = "sam.reyes",
@@ -46,7 +48,9 @@ async def _sources(service: Service, usecase: str) -> bool:
     for order in orders:
         job_id = await service.jobs.submit(order)
         label = f"{order.usecase}: {order.input['source']}"
-        with Progress(TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err) as progress:
+        with Progress(
+            TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+        ) as progress:
             bar = progress.add_task(label, total=None)
             while True:
                 async with service.database.work() as work:

@@ -39,10 +39,12 @@ def serve(workers: Annotated[int, typer.Option(min=1, help="processes that share
 
 def worker(role: Role) -> None:
     """Work off a queue: turns, documents; or keep the clock: beat."""
-    os.execv(sys.executable, [sys.executable, "-m", "app.worker", role.value])
+    os.execv(sys.executable, [sys.executable, "-m", "app.worker", role.value])  # noqa: S606 - its own process
 
 
-def migrate(new: Annotated[str, typer.Option(help="write the next migration of your own, with this title")] = "") -> None:
+def migrate(
+    new: Annotated[str, typer.Option(help="write the next migration of your own, with this title")] = "",
+) -> None:
     """Bring the database to the newest revision; one process at a time does it, the others wait."""
     migrate_(load().owner_url, new=new)
     out.print("migrations/product has a new revision; fill it in" if new else "the database is up to date")

@@ -47,7 +47,9 @@ class DevelopmentIssuer:
         """Give a signed token for one of the people. Raises Unauthenticated for anybody else."""
         person = self.people.get(person_id)
         if person is None:
-            raise Unauthenticated(f"There is no development identity {person_id!r}; there are: {', '.join(self.people)}.")
+            raise Unauthenticated(
+                f"There is no development identity {person_id!r}; there are: {', '.join(self.people)}."
+            )
         claims = {
             "iss": DEVELOPMENT_ISSUER,
             "aud": DEVELOPMENT_ISSUER,

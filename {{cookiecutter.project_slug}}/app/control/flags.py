@@ -135,7 +135,9 @@ class Flags:
         `subject` is "ai" for everything, or a use case. Raises BadInput for an unknown subject or an empty reason.
         """
         if not because.strip():
-            raise BadInput("Say why: the reason is kept with the change.", errors=[{"field": "reason", "wrong": "empty"}])
+            raise BadInput(
+                "Say why: the reason is kept with the change.", errors=[{"field": "reason", "wrong": "empty"}]
+            )
         key = switch_key(subject)
         known = [row["key"] for row in self._rows]
         if key not in known:

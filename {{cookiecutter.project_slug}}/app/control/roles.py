@@ -22,7 +22,9 @@ class Roles:
         for group, names in config.get("permissions", {}).items():
             if unknown := set(names) - known:
                 allowed = ", ".join(sorted(known))
-                raise CannotStart(f"config/roles.toml, permissions.{group}: unknown {sorted(unknown)}; allowed: {allowed}")
+                raise CannotStart(
+                    f"config/roles.toml, permissions.{group}: unknown {sorted(unknown)}; allowed: {allowed}"
+                )
             by_group[group] = frozenset(Permission(name) for name in names)
         return cls(by_group)
 

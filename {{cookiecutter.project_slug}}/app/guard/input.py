@@ -6,7 +6,9 @@ import unicodedata
 from app.errors import BadInput
 
 # Zero-width, bidirectional and tag characters carry text that people do not see.
-_HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]")
+_HIDDEN = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 # Each is a phrase that addresses the model as such; a person asking about policy has no use for it.
@@ -22,7 +24,8 @@ _INJECTION = [
         r"</?(system|instructions?|assistant)>|\[/?INST\]|<\|im_(start|end)\|>",
         r"\b(act|pretend|behave) as (if you|though you|an? unrestricted|an? uncensored)\b",
         r"\bnew (system )?instructions?\s*:",
-        r"\b(ai|language model|assistant|chatbot)s?\b.{0,30}\b(must|should|shall)\b.{0,40}\b(ignore|reveal|disclose|reply only)\b",
+        r"\b(ai|language model|assistant|chatbot)s?\b.{0,30}\b(must|should|shall)\b.{0,40}"
+        r"\b(ignore|reveal|disclose|reply only)\b",
     )
 ]
 
@@ -35,7 +38,9 @@ def clean(text: str, *, max_chars: int, field: str = "question") -> str:
     if len(plain) > max_chars:
         allowed = f"at most {max_chars} characters"
         wrong = f"{len(plain)} characters"
-        raise BadInput(f"`{field}` has {wrong}; allowed: {allowed}.", errors=[{"field": field, "wrong": wrong, "allowed": allowed}])
+        raise BadInput(
+            f"`{field}` has {wrong}; allowed: {allowed}.", errors=[{"field": field, "wrong": wrong, "allowed": allowed}]
+        )
     return plain
 
 

@@ -19,7 +19,9 @@ def leaks(text: str, secret: str) -> bool:
     return any(run in said for run in runs)
 
 
-def findings(draft: Draft, *, passages: tuple[Passage, ...], masks: Mapping[str, str], instructions: str) -> tuple[Finding, ...]:
+def findings(
+    draft: Draft, *, passages: tuple[Passage, ...], masks: Mapping[str, str], instructions: str
+) -> tuple[Finding, ...]:
     """Check a draft before anybody sees it: empty, leaking, citing what was not found, or inventing placeholders."""
     found = []
     if not draft.text.strip() and draft.data is None:

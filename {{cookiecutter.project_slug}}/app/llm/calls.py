@@ -70,9 +70,7 @@ class Caller:
                 return await model_request(
                     model, messages, model_settings=settings, model_request_parameters=parameters
                 )
-            stream = model_request_stream(
-                model, messages, model_settings=settings, model_request_parameters=parameters
-            )
+            stream = model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
             async with asyncio.timeout(self._limits.first_token_s) as first_token, stream as streamed:
                 async for text in _texts(streamed):
                     first_token.reschedule(None)

@@ -33,7 +33,9 @@ MEASURE = re.compile(
 )
 PRICE = re.compile(r"\bhow much\b|\b(?:cost|costs|price|prices|pay|paid|fee|salary|budget|bonus)\b", re.IGNORECASE)
 MONEY = re.compile(r"(?:\b(?:EUR|USD|GBP)|[$\N{EURO SIGN}\N{POUND SIGN}]) ?\d")
-NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|double|twice)\b", re.IGNORECASE)
+NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|double|twice)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def answer(question: str, passages: Sequence[Passage]) -> Draft | None:
         outcome=Outcome.ANSWERED_EXTRACTIVE,
         revision=REVISION,
         citations=tuple(
-            citation(number, candidate.passage, quote=candidate.sentence.text) for number, candidate in sorted(cited.items())
+            citation(number, candidate.passage, quote=candidate.sentence.text)
+            for number, candidate in sorted(cited.items())
         ),
         confidence=round(min(1.0, ranked[0].met), 2),
     )

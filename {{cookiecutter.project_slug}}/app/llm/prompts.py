@@ -28,7 +28,7 @@ FILE_NAME = re.compile(r"^(?P<name>[a-z][a-z0-9_]*)\.v(?P<version>[1-9]\d*)\.md$
 PARTS = re.compile(r"\A---\n(?P<front>.*?)\n---\n(?P<system>.*?)\n---user---\n(?P<user>.*)\Z", re.DOTALL)
 KINDS = {"question": "text", "passages": "passages", "history": "history", "today": "date"}
 
-_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701  plain text
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
 class PromptSettings(BaseModel):

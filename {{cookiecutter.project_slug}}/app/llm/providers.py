@@ -88,7 +88,5 @@ def _anthropic(name: str, vendor: Vendor, client: AsyncClient) -> "Model":
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
-    sdk = AsyncAnthropic(
-        api_key=vendor.api_key, base_url=vendor.base_url or None, http_client=client, max_retries=0
-    )
+    sdk = AsyncAnthropic(api_key=vendor.api_key, base_url=vendor.base_url or None, http_client=client, max_retries=0)
     return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=sdk))

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from snowballstemmer import stemmer  # type: ignore[import-untyped]
+from snowballstemmer import stemmer
 
 WORD = re.compile(r"[a-z0-9]+(?:[.,:'/-][a-z0-9]+)*")
 CODE = re.compile(r"^[a-z]+-?\d[a-z0-9-]*$")

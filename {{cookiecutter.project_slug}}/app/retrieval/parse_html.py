@@ -11,8 +11,7 @@ from app.retrieval.parse_text import decode
 
 _NEVER_SHOWN = ("script", "style", "noscript", "template", "head", "nav", "iframe", "object", "select", "svg")
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form header hr"
-    " html li main ol p pre section summary table tbody td tfoot th thead tr ul br".split()
+    ["address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "br"]
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _HIDING = re.compile(

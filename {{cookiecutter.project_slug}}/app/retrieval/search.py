@@ -26,7 +26,7 @@ class Searcher:
         self._embedder = embedder
 
     async def search(self, question: str, *, principal: Principal, usecase: str, limit: int) -> tuple[Passage, ...]:
-        """Give at most `limit` passages, best first; `score` is the share of the question that a passage covers, 0 to 1."""
+        """Give at most `limit` passages, best first; `score` is the share of the question that one covers, 0 to 1."""
         about = subject(question)
         vectors = await self._embedder.embed([about])
         query = Query(about, vectors[0], principal.readers, usecase, limit * _SPARE)

@@ -17,7 +17,9 @@ class Broadcast:
     def __init__(self, url: str, *, timeout_s: float = 1.0) -> None:
         self._redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
         # A listener waits for as long as nothing is said.
-        self._listener = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=timeout_s, health_check_interval=5)
+        self._listener = Redis.from_url(
+            url, socket_timeout=None, socket_connect_timeout=timeout_s, health_check_interval=5
+        )
 
     async def publish(self, channel: str, message: str) -> bool:
         """Tell every listener; False when Redis is away."""
@@ -29,7 +31,7 @@ class Broadcast:
         return True
 
     async def listen(self, channel: str) -> AsyncIterator[str]:
-        """Yield messages for ever; reconnects by itself, and yields "" after each connection: something may be missed."""
+        """Yield messages for ever; reconnects by itself, and yields "" after each connection: some may be missed."""
         while True:
             try:
                 async with self._listener.pubsub() as pubsub:
@@ -45,7 +47,7 @@ class Broadcast:
     async def check(self) -> str:
         """Say in a few words what is wrong with Redis, or nothing when all is well."""
         try:
-            await self._redis.ping()  # type: ignore[misc]
+            await self._redis.ping()
         except (RedisError, OSError):
             return "Redis does not answer"
         return ""

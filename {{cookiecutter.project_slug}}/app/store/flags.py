@@ -42,11 +42,16 @@ async def change(work: Work, key: str, definition: dict[str, Any], *, by: str, b
     before = FlagRow(**row)  # type: ignore[typeddict-item]
     await work.run(
         flags.update().where(flags.c.key == key),
-        {"definition": definition, "version": before["version"] + 1, "changed_by": by, "reason": because,
-         "changed_at": datetime.now().astimezone()},
-    )  # fmt: skip
-    await note(work, actor=by, action="flag.change", subject=key, reason=because,
-               before=before["definition"], after=definition)  # fmt: skip
+        {
+            "definition": definition,
+            "version": before["version"] + 1,
+            "changed_by": by,
+            "reason": because,
+            "changed_at": datetime.now().astimezone(),
+        },
+    )
+    change_ = {"before": before["definition"], "after": definition}
+    await note(work, actor=by, action="flag.change", subject=key, reason=because, **change_)
     return before
 
 
@@ -70,7 +75,8 @@ async def note(
 async def history(work: Work, *, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """Read the audit, the newest first."""
     rows = await work.sql(
-        "SELECT * FROM audit WHERE (cast(:subject AS text) IS NULL OR subject = :subject) ORDER BY id DESC LIMIT :limit",
+        "SELECT * FROM audit WHERE (cast(:subject AS text) IS NULL OR subject = :subject)"
+        " ORDER BY id DESC LIMIT :limit",
         subject=subject,
         limit=limit,
     )

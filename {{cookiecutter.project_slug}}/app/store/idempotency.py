@@ -48,7 +48,9 @@ async def begin(
     return response
 
 
-async def finish(work: Work, promise: IdempotencyKey, *, user_id: str, subject_id: UUID, response: dict[str, Any]) -> None:
+async def finish(
+    work: Work, promise: IdempotencyKey, *, user_id: str, subject_id: UUID, response: dict[str, Any]
+) -> None:
     """Keep the response for a day, unless the key has gone to another request meanwhile."""
     statement = text(
         "UPDATE idempotency SET response = :response, expires_at = now() + make_interval(hours => :hours)"

@@ -47,7 +47,7 @@ class Order:
 
 async def add(work: Work, job_id: UUID, order: Order, *, trace: dict[str, str]) -> None:
     """Accept a job: its row and the message about it, in the transaction at hand; it continues the trace given."""
-    row = {"id": job_id, "kind": order.kind, "usecase": order.usecase, "user_id": order.user_id}
+    row: dict[str, Any] = {"id": job_id, "kind": order.kind, "usecase": order.usecase, "user_id": order.user_id}
     row |= {"groups": list(order.groups), "input": {**order.input, "trace": trace}, "total": order.total}
     await work.run(insert(jobs), {**row, "status": "queued", "done": 0, "attempts": 0})
     await event(work, job_id, "queued", {"total": order.total})
@@ -212,7 +212,7 @@ async def sweep(work: Work) -> list[UUID]:
         " WHERE status = 'cancelling' AND lease_until < now()"
     )
     await work.sql(
-        "UPDATE jobs SET status = 'failed', finished_at = now(), lease = NULL, error = 'given up after too many attempts'"
+        "UPDATE jobs SET status = 'failed', finished_at = now(), lease = NULL, error = 'given up after too many tries'"
         " WHERE status = 'running' AND lease_until < now() AND attempts >= :most",
         most=MAX_ATTEMPTS,
     )

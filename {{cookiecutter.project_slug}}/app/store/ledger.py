@@ -113,7 +113,12 @@ async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, 
 
 
 async def newest(
-    work: Work, *, user_id: str | None = None, usecase: str | None = None, before: datetime | None = None, limit: int = 50
+    work: Work,
+    *,
+    user_id: str | None = None,
+    usecase: str | None = None,
+    before: datetime | None = None,
+    limit: int = 50,
 ) -> Sequence[Mapping[str, Any]]:
     """List turns, the newest first."""
     rows = await work.sql(

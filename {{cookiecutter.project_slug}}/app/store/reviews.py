@@ -11,7 +11,9 @@ from app.store.db import Work
 from app.store.tables import reviews
 
 
-async def open_(work: Work, *, turn_id: UUID, usecase: str, asker: str, question: str, draft: dict[str, Any], why: str) -> UUID:
+async def open_(
+    work: Work, *, turn_id: UUID, usecase: str, asker: str, question: str, draft: dict[str, Any], why: str
+) -> UUID:
     """Put a draft (`text`, `data`) before the reviewers."""
     review_id = uuid4()
     row = {"id": review_id, "turn_id": turn_id, "usecase": usecase, "asker": asker, "question": question, "why": why}
@@ -28,7 +30,14 @@ async def listed(work: Work, *, status: str = "open", limit: int = 100) -> list[
 
 
 async def decide(
-    work: Work, review_id: UUID, *, by: str, approve: bool, because: str, final: str | None, final_data: dict[str, Any] | None
+    work: Work,
+    review_id: UUID,
+    *,
+    by: str,
+    approve: bool,
+    because: str,
+    final: str | None,
+    final_data: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Approve (perhaps edited) or reject a draft, with an audit row; nobody decides on what they asked for."""
     row = (await work.sql("SELECT * FROM reviews WHERE id = :id FOR UPDATE", id=review_id)).mappings().first()

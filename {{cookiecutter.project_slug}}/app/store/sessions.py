@@ -71,7 +71,9 @@ async def _refuse(work: Work, session_id: UUID, *, usecase: str, user_id: str) -
     )
     if row.first() is None:
         raise NotFound("You have no session with this id in this use case; leave session_id out to start one.")
-    raise SessionBusy("Another turn of this session is being answered; send this one again when it is done.", retry_after_s=1)
+    raise SessionBusy(
+        "Another turn of this session is being answered; send this one again when it is done.", retry_after_s=1
+    )
 
 
 async def history(work: Work, session_id: UUID, *, last: int = 1000) -> tuple[Message, ...]:

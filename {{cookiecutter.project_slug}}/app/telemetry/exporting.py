@@ -4,20 +4,24 @@ from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import Status
+from opentelemetry.trace import SpanKind, Status
 
 from app.telemetry.scrub import scrub
 
 
-class ScrubbedSpans(SpanExporter):
-    """Exports copies of the spans without messages of exceptions, which quote rows and questions."""
+class LastGate(SpanExporter):
+    """Exports copies of the spans without messages of exceptions, which quote rows and questions.
+
+    Calls of Redis or PostgreSQL outside any trace stay here: they are polls, several a second.
+    """
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the copies."""
-        return self._exporter.export([_scrubbed(span) for span in spans])
+        wanted = [_scrubbed(span) for span in spans if span.parent or span.kind is not SpanKind.CLIENT]
+        return self._exporter.export(wanted) if wanted else SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
         """Close the exporter behind this one."""

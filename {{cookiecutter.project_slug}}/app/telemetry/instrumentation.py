@@ -1,4 +1,7 @@
-"""Puts the libraries' own calls into our traces: requests, tasks, SQL and Redis commands."""
+"""Puts the libraries' own calls into our traces: requests, tasks, SQL and Redis commands.
+
+Each instrumentation is imported where it is used: it brings its whole library, and no process needs all four.
+"""
 
 import os
 from typing import Any
@@ -14,7 +17,7 @@ os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
 
 def instrument_app(app: Any) -> None:
     """Trace and time every request of a FastAPI application but health checks and scrapes."""
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415 - it imports FastAPI
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
     FastAPIInstrumentor.instrument_app(
         app,
@@ -26,7 +29,7 @@ def instrument_app(app: Any) -> None:
 
 def instrument_engine(engine: Any) -> None:
     """Trace the statements, without their parameters, of one SQLAlchemy engine, async or not."""
-    from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer  # noqa: PLC0415 - it imports SQLAlchemy
+    from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
 
     # Not SQLAlchemyInstrumentor: it takes one engine per process and adds a span to every checkout.
     meter = NoOpMeterProvider().get_meter("app")
@@ -37,7 +40,7 @@ def instrument_engine(engine: Any) -> None:
 
 def instrument_celery() -> None:
     """Trace tasks from the sender to the worker; call it in both."""
-    from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415 - it imports Celery
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
 
     instrumentor: Any = CeleryInstrumentor
     if not instrumentor().is_instrumented_by_opentelemetry:
@@ -46,7 +49,7 @@ def instrument_celery() -> None:
 
 def instrument_redis() -> None:
     """Trace Redis commands, without their arguments, of every client of the process."""
-    from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415 - it imports redis
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
 
     if not RedisInstrumentor().is_instrumented_by_opentelemetry:
         RedisInstrumentor().instrument(skip_dep_check=True)

@@ -1,6 +1,6 @@
 """Traces: one from the door through queue, worker, retrieval and model; ids only, never content."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -9,42 +9,18 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
+from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from opentelemetry.util.types import Attributes
 
 from app.domain.turn import StopTurn
 from app.errors import AppError
-from app.telemetry.exporting import ScrubbedSpans
+from app.telemetry.exporting import LastGate
 from app.telemetry.scrub import CONTENT_KEYS, mask
 
 _tracer = trace.get_tracer("app")
 _propagator = TraceContextTextMapPropagator()
 _provider: TracerProvider | None = None
-
-
-class _Roots(Sampler):
-    """Keeps a share of the traces; calls to Redis or PostgreSQL outside any trace (polls) start none."""
-
-    def __init__(self, share: float) -> None:
-        self._share = TraceIdRatioBased(share)
-
-    def should_sample(  # noqa: PLR0913, PLR0917 - the signature is OpenTelemetry's
-        self,
-        parent_context: context.Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        chosen = ALWAYS_OFF if kind is SpanKind.CLIENT else self._share
-        return chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    def get_description(self) -> str:
-        return f"Roots({self._share.get_description()})"
 
 
 def configure(service: str, endpoint: str, share: float) -> None:
@@ -56,12 +32,12 @@ def configure(service: str, endpoint: str, share: float) -> None:
     if _provider is not None:
         return
     _provider = TracerProvider(
-        sampler=ParentBased(_Roots(share)) if endpoint else ALWAYS_OFF,
+        sampler=ParentBasedTraceIdRatio(share) if endpoint else ALWAYS_OFF,
         resource=Resource.create({SERVICE_NAME: service}),
     )
     if endpoint:
         exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
-        _provider.add_span_processor(BatchSpanProcessor(ScrubbedSpans(exporter)))
+        _provider.add_span_processor(BatchSpanProcessor(LastGate(exporter)))
     trace.set_tracer_provider(_provider)
 
 

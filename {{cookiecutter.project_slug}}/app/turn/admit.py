@@ -66,7 +66,9 @@ class Admit:
         if month >= cost.per_month_usd:
             raise StopTurn(
                 Outcome.REFUSED_BUDGET,
-                error=OverBudget(f"This month's budget of {turn.usecase.contract.title!r} is used up; its owner can raise it."),
+                error=OverBudget(
+                    f"This month's budget of {turn.usecase.contract.title!r} is used up; its owner can raise it."
+                ),
             )
 
     async def _session(self, work: Work, turn: Turn) -> Turn:

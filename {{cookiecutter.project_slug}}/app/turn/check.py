@@ -16,9 +16,7 @@ class Check:
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with its outcome. A draft that a check objects to is never shown."""
         assert turn.draft is not None, "check runs after answer"
-        found = findings(
-            turn.draft, passages=turn.passages, masks=turn.masks, instructions=prompt_of(turn).system
-        )
+        found = findings(turn.draft, passages=turn.passages, masks=turn.masks, instructions=prompt_of(turn).system)
         own = [check(turn, turn.draft) for check in turn.usecase.checks]
         found += tuple(finding for finding in own if finding is not None)
         sentences = turn.usecase.contract.sentences
@@ -40,4 +38,3 @@ class Unmask:
         if turn.draft is None or turn.outcome is None or turn.outcome.family != "answered":
             return turn
         return turn.with_(answer=unmask(turn.draft.text, turn.masks))
-

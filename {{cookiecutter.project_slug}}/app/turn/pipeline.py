@@ -88,7 +88,9 @@ class Pipeline:
         except (AppError, TimeoutError) as error:
             # Unrecorded work is not handed out: the caller may safely send it again.
             log.error("turn.unrecorded", turn_id=str(turn.id), error=str(error))
-            down = DependencyDown("The answer could not be recorded, so it is not given; send it again.", retry_after_s=2)
+            down = DependencyDown(
+                "The answer could not be recorded, so it is not given; send it again.", retry_after_s=2
+            )
             turn = turn.with_(answer="", draft=None, outcome=Outcome.FAILED_DEPENDENCY, reason=down.detail, error=down)
         metrics.record_turn(turn)
         return turn

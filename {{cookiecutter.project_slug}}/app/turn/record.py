@@ -37,7 +37,9 @@ class Record:
         held = await sessions.release(work, turn.session_id, turn_id=turn.id)
         if held and turn.answer:
             said = (Message("user", turn.question), Message("assistant", turn.answer))
-            citations = turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
+            citations = (
+                turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
+            )
             await sessions.say(work, turn.session_id, turn_id=turn.id, said=said, citations=citations)
 
     async def _review(self, work: Work, turn: Turn) -> None:

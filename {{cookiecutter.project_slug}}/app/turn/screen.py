@@ -36,9 +36,15 @@ class Screen:
     def _fields(self, turn: Turn) -> None:
         known = turn.usecase.contract.input.fields
         faults = [
-            {"field": f"fields.{name}", "wrong": value, "allowed": ", ".join(known.get(name, ())) or f"one of {list(known)}"}
+            {
+                "field": f"fields.{name}",
+                "wrong": value,
+                "allowed": ", ".join(known.get(name, ())) or f"one of {list(known)}",
+            }
             for name, value in turn.fields.items()
             if value not in known.get(name, ())
         ]
         if faults:
-            raise BadInput("Some fields are not acceptable: " + ", ".join(fault["field"] for fault in faults), errors=faults)
+            raise BadInput(
+                "Some fields are not acceptable: " + ", ".join(fault["field"] for fault in faults), errors=faults
+            )

@@ -151,13 +151,14 @@ def _vendor(settings: Settings) -> Vendor:
 def _seeds(settings: Settings, cases: Mapping[str, UseCase]) -> list[dict[str, Any]]:
     written = settings.config("flags").get("flag", [])
     named = [
-        {"key": flag["key"], "owner": flag["owner"], "expires_on": flag["expires_on"], "reason": flag["reason"],
+        {**{key: flag[key] for key in ("key", "owner", "expires_on", "reason")},
          "definition": switch_definition(enabled=flag["enabled"])}
         for flag in written
     ]  # fmt: skip
     everything = next(flag for flag in named if flag["key"] == switch_key("ai"))
+    enabled = switch_definition(enabled=True)
     switches = [
-        {**everything, "key": switch_key(name), "owner": case.contract.owners.workflow, "definition": switch_definition(enabled=True)}
+        {**everything, "key": switch_key(name), "owner": case.contract.owners.workflow, "definition": enabled}
         for name, case in cases.items()
-    ]  # fmt: skip
+    ]
     return [{**row, "changed_by": "config/flags.toml"} for row in [*named, *switches]]

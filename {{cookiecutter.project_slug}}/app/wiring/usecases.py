@@ -86,7 +86,9 @@ def _faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
     chosen = usecase.contract.prompt
     key = f"{chosen.name}.v{chosen.version}"
     if key not in usecase.prompts:
-        faults.append(f"- {path}: prompt: there is no prompts/{key}.md; there are: {', '.join(usecase.prompts) or 'none'}")
+        faults.append(
+            f"- {path}: prompt: there is no prompts/{key}.md; there are: {', '.join(usecase.prompts) or 'none'}"
+        )
     if "rules" in usecase.contract.models.ladder and usecase.rules is None:
         faults.append(f"- {path}: models.ladder: `rules` needs a rules.py with a function `answer(turn)`")
     if "extractive" in usecase.contract.models.ladder and not usecase.contract.retrieval.enabled:

@@ -71,7 +71,9 @@ class Jobs:
         self._usecase(order.usecase)
         async with self.database.work() as work:
             job_id = uuid4()
-            if promise and (done := await idempotency.begin(work, promise, user_id=order.user_id, subject_id=job_id, busy_s=60)):
+            if promise and (
+                done := await idempotency.begin(work, promise, user_id=order.user_id, subject_id=job_id, busy_s=60)
+            ):
                 return UUID(done["job_id"])
             await table.add(work, job_id, order, trace=tracing.inject())
             if promise:

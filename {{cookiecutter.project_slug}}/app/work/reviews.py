@@ -28,7 +28,9 @@ class Reviews:
         """Approve, perhaps with another `text` or `data`, or reject; the reason is kept. Raises Forbidden, BadInput."""
         self._may(who)
         if not because.strip():
-            raise BadInput("Say why: the reason is kept with the decision.", errors=[{"field": "reason", "wrong": "empty"}])
+            raise BadInput(
+                "Say why: the reason is kept with the decision.", errors=[{"field": "reason", "wrong": "empty"}]
+            )
         edited = edited or {}
         async with self.database.work() as work:
             return await reviews.decide(

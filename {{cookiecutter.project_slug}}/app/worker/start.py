@@ -25,9 +25,13 @@ def start(role: Role, settings: Settings) -> None:
         celery.Beat(scheduler="celery.beat:Scheduler", loglevel=settings.log_level).run()
         return
     threads = role == TURNS
-    begin, end = (signals.worker_init, signals.worker_shutdown) if threads else (
-        signals.worker_process_init,
-        signals.worker_process_shutdown,
+    begin, end = (
+        (signals.worker_init, signals.worker_shutdown)
+        if threads
+        else (
+            signals.worker_process_init,
+            signals.worker_process_shutdown,
+        )
     )
 
     def open_(**_: Any) -> None:

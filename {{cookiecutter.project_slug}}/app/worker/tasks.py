@@ -11,7 +11,7 @@ from app.worker.queue import celery
 log = structlog.get_logger(__name__)
 
 
-@celery.task(name="jobs.run")
+@celery.task(name="jobs.run")  # type: ignore[untyped-decorator]
 def run_job(*, job_id: str) -> None:
     """Do a job, or the rest of it."""
     try:
@@ -21,7 +21,7 @@ def run_job(*, job_id: str) -> None:
         log.warning("job.unreached", job_id=job_id, error=error.detail)
 
 
-@celery.task(name="housekeeping.often")
+@celery.task(name="housekeeping.often")  # type: ignore[untyped-decorator]
 def often() -> None:
     """Hand on what dead workers left, send what waits."""
     try:
@@ -30,7 +30,7 @@ def often() -> None:
         log.warning("housekeeping.skipped", error=error.detail)
 
 
-@celery.task(name="housekeeping.daily")
+@celery.task(name="housekeeping.daily")  # type: ignore[untyped-decorator]
 def daily() -> None:
     """Make room for next month; forget what may be forgotten."""
     held.run(held.service.housekeeping.daily())

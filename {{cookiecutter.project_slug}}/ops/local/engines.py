@@ -79,7 +79,5 @@ class Engines:
             )
 
     def _ignore_folder(self) -> None:
-        if not self.folder.exists():
-            self.folder.mkdir(parents=True)
-            self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / ".gitignore").write_text("*\n")

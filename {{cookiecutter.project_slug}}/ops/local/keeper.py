@@ -77,9 +77,7 @@ def _end(watched: Iterable[tuple[int, int, float]]) -> None:
     while left:
         time.sleep(POLL_S)
         for group, deadline in list(left.items()):
-            if not _signal(group, 0, whole=True):
-                del left[group]
-            elif time.monotonic() > deadline:
+            if not _signal(group, 0, whole=False) or time.monotonic() > deadline:
                 _signal(group, signal.SIGKILL, whole=True)
                 del left[group]
 

@@ -1,4 +1,4 @@
-"""Terraform, the AWS provider and an emulated AWS for the infrastructure tests; nothing here can reach a real account."""
+"""Terraform, its AWS provider and an emulated AWS; nothing here can reach a real account."""
 
 import os
 import re
@@ -15,12 +15,11 @@ from typing import NoReturn
 import boto3  # type: ignore[import-untyped]
 import pytest
 
-from infra.deploy import Deployment
-
 HERE = Path(__file__).resolve().parent
 INFRA = HERE.parents[1] / "infra"
 REGION = "eu-west-1"
-UNANSWERED = "{" + "{ cookiecutter.project_slug }" + "}"
+SERVICE_NAME = "infra_test"
+STATE_BUCKET = "infra-test-terraform-state"
 SECRETS = {
     "database_password": "database-password-of-the-test",
     "redis_auth_token": "redis-auth-token-of-the-test",
@@ -41,39 +40,26 @@ def not_measured(reason: str) -> NoReturn:
     pytest.skip(f"not measured: {reason}")
 
 
-@pytest.fixture(scope="session")
-def terraform() -> str:
-    """Return the path of the terraform program."""
-    return shutil.which("terraform") or not_measured("terraform missing, install Terraform 1.11 or newer")
-
-
-@pytest.fixture(scope="session")
-def provider_mirror() -> Path:
+def _provider_mirror() -> Path:
     """Return a directory that holds the AWS provider, unpacked, wherever this machine keeps it."""
-    named = [Path(os.environ[name]) for name in ("TF_PLUGIN_CACHE_DIR",) if os.environ.get(name)]
-    usual = [
-        INFRA / ".terraform",
-        Path.home() / ".terraform.d",
-        Path("/usr/local/share"),
-        Path("/usr/share"),
-        Path("/opt"),
-    ]
+    cache = os.environ.get("TF_PLUGIN_CACHE_DIR")
+    usual = [INFRA / ".terraform", Path.home() / ".terraform.d", *map(Path, ("/usr/local/share", "/usr/share", "/opt"))]
     provider = "registry.terraform.io/hashicorp/aws/5.*/*/terraform-provider-aws_v*"
-    for root in [*named, *usual]:
+    for root in [Path(cache), *usual] if cache else usual:
         for depth in ("", "*/", "*/*/"):
             for found in root.glob(depth + provider):
                 return found.parents[5]
-    not_measured("AWS provider missing, run `terraform -chdir=infra init -backend=false` once with a network")
+    not_measured("AWS provider missing, run `terraform -chdir=infra init -backend=false` once, with a network")
 
 
 @pytest.fixture(scope="module")
-def isolated(
-    terraform: str, provider_mirror: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[pytest.MonkeyPatch]:
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
     """Take away every AWS and Terraform setting of the machine and give dummies: no real account, no network."""
+    if shutil.which("terraform") is None:
+        not_measured("terraform missing, install Terraform 1.11 or newer")
+    mirror = f'filesystem_mirror {{ path = "{_provider_mirror()}" include = ["registry.terraform.io/*/*"] }}'
     directory = tmp_path_factory.mktemp("terraform-settings")
     settings = directory / "terraformrc"
-    mirror = f'filesystem_mirror {{ path = "{provider_mirror}" include = ["registry.terraform.io/*/*"] }}'
     settings.write_text(f"provider_installation {{\n{mirror}\n}}\n")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "TF_"))]:
@@ -122,39 +108,43 @@ def _await_start(url: str, process: subprocess.Popen[bytes], log: Path, *, timeo
 
 
 @pytest.fixture(scope="module")
-def infra_copy(isolated: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of infra/ with its answers filled in: the repository is left without state, lock file or provider."""
+def infra_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of infra/ for a service of this test: no state, lock file or provider is left in the repository."""
     copy = tmp_path_factory.mktemp("copy") / "infra"
     shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".terraform*", "__pycache__", "*.tfstate*"))
-    for path in (copy / "config").iterdir():
-        path.write_text(path.read_text().replace(UNANSWERED, "infra_test"))
+    for path in (copy / "config").glob("*.tfvars"):
+        path.write_text(_set(path.read_text(), "service_name", SERVICE_NAME))
     return copy
 
 
 @pytest.fixture(scope="module")
 def account(emulated_aws: str, infra_copy: Path) -> Path:
-    """Give the emulated account what deploy.md has people make by hand: a state bucket and a certificate."""
-    bucket = re.findall(r'bucket\s*=\s*"(.+)"', (infra_copy / "config/state.tfbackend").read_text())[0]
-    boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    certificate = boto3.client("acm").request_certificate(DomainName="ai.example.com")["CertificateArn"]
+    """Give the emulated account what deploy.md has people make by hand, and write it into the copy's config."""
+    where = {"endpoint_url": emulated_aws, "region_name": REGION}
+    boto3.client("s3", **where).create_bucket(
+        Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    certificate = boto3.client("acm", **where).request_certificate(DomainName="ai.example.com")["CertificateArn"]
+    backend = infra_copy / "config/state.tfbackend"
+    backend.write_text(_set(backend.read_text(), "bucket", STATE_BUCKET))
     for path in (infra_copy / "config").glob("*.tfvars"):
-        text = re.sub('certificate_arn( *)= ".+"', f'certificate_arn\\1= "{certificate}"', path.read_text())
+        text = _set(_set(path.read_text(), "certificate_arn", certificate), "region", REGION)
         path.write_text(text + 'model_provider = "openai"\n')
     # The emulator's own failures are answered with 500, which the provider would retry for ten minutes.
     (infra_copy / "emulated_override.tf").write_text('provider "aws" {\n  max_retries = 1\n}\n')
     return infra_copy
 
 
+def _set(text: str, name: str, value: str) -> str:
+    changed, count = re.subn(rf"^({name}\s*=).*$", rf'\1 "{value}"', text, flags=re.MULTILINE)
+    assert count == 1, f"{name} stands {count} times in the configuration"
+    return changed
+
+
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Set every variable that deploy.py wants from the environment."""
+    """Return the secrets of the test by variable, set in the environment together with an image."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(f"TF_VAR_{name}", value)
     monkeypatch.setenv("TF_VAR_image", "registry.example.com/app@sha256:good")
     return SECRETS
-
-
-@pytest.fixture
-def deployment(account: Path, secrets: dict[str, str]) -> Deployment:
-    """Return the dev environment, ready to be applied to the emulated AWS."""
-    return Deployment(account, "dev")

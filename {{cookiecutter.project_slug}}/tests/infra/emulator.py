@@ -160,6 +160,7 @@ def _database_parameters(self: Any, original: Handler) -> Any:
 def _keep_service_fields(self: Any, answer: Any) -> None:
     service = answer.result["service"]
     for name, attribute in (
+        ("deploymentConfiguration", "deployment_configuration"),
         ("availabilityZoneRebalancing", "availability_zone_rebalancing"),
         ("healthCheckGracePeriodSeconds", "health_check_grace_period_seconds"),
     ):

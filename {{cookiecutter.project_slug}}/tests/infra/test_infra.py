@@ -4,6 +4,7 @@ Green proves wiring and the provider's schema. It does not prove that AWS accept
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
@@ -23,8 +24,9 @@ pytestmark = [
 
 @pytest.mark.proves("INT-5")
 def test_an_environment_is_built_rolled_back_and_removed_from_code(
-    deployment: Deployment, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    account: Path, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deployment = Deployment(account, "dev")
     assert deployment.apply(auto_approve=True) > 80
     assert deployment.outputs()["service_names"] == PROCESSES
     check_network()
@@ -61,7 +63,8 @@ def check_network() -> None:
     balancer = boto3.client("elbv2")
     [arn] = [one["LoadBalancerArn"] for one in balancer.describe_load_balancers()["LoadBalancers"]]
     listeners = {one["Port"]: one for one in balancer.describe_listeners(LoadBalancerArn=arn)["Listeners"]}
-    assert listeners[443]["Protocol"] == "HTTPS" and "TLS13" in listeners[443]["SslPolicy"]
+    assert listeners[443]["Protocol"] == "HTTPS"
+    assert "TLS13" in listeners[443]["SslPolicy"]
     assert listeners[80]["DefaultActions"][0]["RedirectConfig"]["Protocol"] == "HTTPS"
 
 
@@ -86,7 +89,9 @@ def check_data() -> None:
     assert database["PubliclyAccessible"] is False
     assert database["BackupRetentionPeriod"] >= 1
     [redis] = boto3.client("elasticache").describe_replication_groups()["ReplicationGroups"]
-    assert redis["TransitEncryptionEnabled"] and redis["AtRestEncryptionEnabled"] and redis["AuthTokenEnabled"]
+    assert redis["TransitEncryptionEnabled"]
+    assert redis["AtRestEncryptionEnabled"]
+    assert redis["AuthTokenEnabled"]
 
 
 def check_services() -> None:
@@ -148,7 +153,7 @@ def check_secrets(secrets: dict[str, str]) -> None:
     given = {one["name"] for one in containers_of("api")["api"]["secrets"]}
     assert given == {"DATABASE_URL", "REDIS_URL", "APP_SECRET_KEY", "OPENAI_API_KEY"}
 
-    state = boto3.client("s3").get_object(Bucket="infra_test-terraform-state", Key="dev/terraform.tfstate")
+    state = boto3.client("s3").get_object(Bucket="infra-test-terraform-state", Key="dev/terraform.tfstate")
     text = state["Body"].read().decode()
     assert [name for name, value in secrets.items() if value in text] == ["redis_auth_token"]
 

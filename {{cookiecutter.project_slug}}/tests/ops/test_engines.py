@@ -19,6 +19,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ops.local import processes
 from ops.local import redis as redis_engine
@@ -42,7 +44,7 @@ def ask(postgres: Postgres, statement: str) -> object:
     return row[0] if row else None
 
 
-def client(engine: Redis) -> "redis.Redis[str]":
+def client(engine: Redis) -> redis.Redis:
     return redis.Redis.from_url(engine.url, decode_responses=True)
 
 
@@ -187,7 +189,7 @@ def test_redis_listens_on_this_machine_only_and_wants_its_password(cache: Redis)
     assert settings.config_get("bind") == {"bind": "127.0.0.1"}
     assert settings.config_get("appendonly") == {"appendonly": "yes"}
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=cache.port, retry=None).ping()
+        redis.Redis(port=cache.port, retry=Retry(NoBackoff(), 0)).ping()
     assert stat.S_IMODE((cache.folder / "redis.conf").stat().st_mode) == 0o600
 
 

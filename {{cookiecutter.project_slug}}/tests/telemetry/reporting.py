@@ -3,14 +3,13 @@
 import contextlib
 import json
 import sys
-from threading import Thread
 from typing import Any
 
-import celery
+import celery  # type: ignore[import-untyped]
 import fastapi
 import redis
 import sqlalchemy
-from celery.worker import WorkController
+from celery.contrib.testing.worker import start_worker  # type: ignore[import-untyped]
 from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -19,7 +18,7 @@ from app.telemetry import instrumentation, metrics, tracing
 from app.telemetry.declared import METRICS
 
 
-def api(secret: str) -> dict[str, Any]:
+def api(planted: str) -> dict[str, Any]:
     """Accept a request that asks the database and Redis, writes the trace down for a job, and fails with content."""
     web = fastapi.FastAPI()
     engine = sqlalchemy.create_engine("sqlite://")
@@ -48,27 +47,33 @@ def api(secret: str) -> dict[str, Any]:
 
     client = TestClient(web, raise_server_exceptions=False)
     client.get("/health/live")
-    client.post("/v1/broken", params={"question": secret})
-    answer: dict[str, Any] = client.post("/v1/jobs", params={"question": secret}).json()
+    client.post("/v1/broken", params={"question": planted})
+    answer: dict[str, Any] = client.post("/v1/jobs", params={"question": planted}).json()
     return answer
 
 
-def worker(carrier: dict[str, str], secret: str) -> dict[str, Any]:
+def worker(carrier: dict[str, str], planted: str) -> dict[str, Any]:
     """Take a job over from another process: the trace goes on from what its row carries, also over the broker."""
     queue = celery.Celery(broker="memory://", backend="cache+memory://")
     queue.conf.broker_transport_options = {"polling_interval": 0.01}
     instrumentation.instrument_celery()
 
-    @queue.task(name="jobs.run")
+    @queue.task(name="jobs.run")  # type: ignore[untyped-decorator]
     def run() -> str:
         with contextlib.suppress(ValueError), tracing.span("turn"):
-            raise ValueError(secret)
+            raise ValueError(planted)
         return tracing.current_trace_id()
 
-    # A daemon: Celery's own test worker takes five seconds to say goodbye.
-    Thread(target=WorkController(app=queue, pool="solo").start, daemon=True).start()
-    with tracing.extract(carrier), tracing.span("job"):
-        return {"trace_id": run.delay().get(timeout=10, disable_sync_subtasks=False)}
+    def start() -> str:
+        with tracing.extract(carrier), tracing.span("job"):
+            return str(run.delay().get(timeout=10))
+
+    report = {}
+    # Celery takes five seconds to say goodbye, and raises when nobody waits for it.
+    hasty = {"perform_ping_check": False, "shutdown_timeout": 0.3}
+    with contextlib.suppress(RuntimeError), start_worker(queue, pool="solo", **hasty):
+        report["trace_id"] = start()
+    return report
 
 
 def measuring() -> dict[str, Any]:

@@ -12,15 +12,15 @@ from tests.fakes.collector import Collector, running
 from tests.telemetry.conftest import PLANTED, PLANTED_QUESTION, Report
 
 Process = Callable[..., Report]
-SECRET = " ".join(PLANTED)
+ALL_PLANTED = " ".join(PLANTED)
 
 
 @pytest.fixture(scope="module")
 def reported(process: Process) -> Iterator[tuple[Collector, str]]:
     """What an API process and then a worker process reported about one job; the second value is its trace's id."""
     with running() as collector:
-        accepted = process("api", collector.endpoint, secret=SECRET)
-        done = process("worker", collector.endpoint, carrier=accepted["carrier"], secret=SECRET)
+        accepted = process("api", collector.endpoint, planted=ALL_PLANTED)
+        done = process("worker", collector.endpoint, carrier=accepted["carrier"], planted=ALL_PLANTED)
         assert done["trace_id"] == accepted["trace_id"]
         yield collector, accepted["trace_id"]
 
@@ -60,7 +60,7 @@ def test_polls_and_health_checks_start_no_trace(reported: tuple[Collector, str])
 
 
 def test_without_an_endpoint_ids_are_made_and_nothing_is_sent(collector: Collector, process: Process) -> None:
-    accepted = process("api", "", secret="x")
+    accepted = process("api", "", planted="x")
 
     assert len(accepted["trace_id"]) == 32
     assert accepted["trace_id"] in accepted["carrier"]["traceparent"]

@@ -1,0 +1,100 @@
+"""What changes something: each asks for a reason, comes from one of our own pages, and answers with a redirect."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.console.routes import PageRoute
+from app.console.session import COOKIE, SIGN_IN, Here, needs, refuse_foreign, seat
+from app.control.auth import DevelopmentIssuer
+from app.domain.identity import Permission, Principal
+from app.errors import BadInput, NotFound
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]
+Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
+Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignIn(_Form):
+    """Who to become, and where to go then."""
+
+    person: Annotated[Words, Field(max_length=100)]
+    next: Annotated[Words, Field(max_length=500)] = "/"
+
+
+class Flip(_Form):
+    """Which switch, which way, and why."""
+
+    subject: Annotated[Words, Field(max_length=100)]
+    to: Literal["on", "off"]
+    reason: Annotated[Words, Field(max_length=500)] = ""
+
+
+class Decision(_Form):
+    """What a reviewer decides, and why; `data` is JSON."""
+
+    decision: Literal["approve", "reject"]
+    text: Annotated[Words, Field(max_length=20_000)] = ""
+    data: Annotated[Words, Field(max_length=20_000)] = ""
+    reason: Annotated[Words, Field(max_length=1000)] = ""
+
+
+@router.post("/console/sign-in")
+async def sign_in(request: Request, service: Here, form: Annotated[SignIn, Form()]) -> RedirectResponse:
+    """Become one of the development identities; where a company's issuer signs people in, there is no such page."""
+    refuse_foreign(request)
+    issuer = service.authenticator.issuer
+    if not isinstance(issuer, DevelopmentIssuer):
+        raise NotFound("Development identities are refused here; sign in with your company's account.")
+    return seat(service, issuer.token(form.person), to=form.next)
+
+
+@router.post("/console/sign-out")
+async def sign_out(request: Request) -> RedirectResponse:
+    """Forget who is signed in."""
+    refuse_foreign(request)
+    response = RedirectResponse(SIGN_IN, status_code=303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.post("/console/switches")
+async def flip(service: Here, who: Flipper, form: Annotated[Flip, Form()]) -> RedirectResponse:
+    """Turn a kill switch; the reason reaches the audit."""
+    await service.flags.flip(form.subject, enabled=form.to == "on", by=who.user_id, because=form.reason)
+    return RedirectResponse("/console/switches?" + urlencode({"changed": form.subject}), status_code=303)
+
+
+@router.post("/console/reviews/{review_id}")
+async def decide(
+    review_id: UUID, service: Here, who: Reviewer, form: Annotated[Decision, Form()]
+) -> RedirectResponse:
+    """Approve a draft, perhaps edited, or reject it."""
+    edited = {"text": form.text.replace("\r\n", "\n").strip() or None, "data": _data(form.data)}
+    await service.reviews.decide(
+        who, review_id, approve=form.decision == "approve", because=form.reason, edited=edited
+    )
+    return RedirectResponse("/console/reviews", status_code=303)
+
+
+def _data(text: str) -> dict[str, Any] | None:
+    if not text.strip():
+        return None
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"The data is not valid JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise BadInput("The data is not a JSON object, as in {\"queue\": \"billing\"}.")
+    return data

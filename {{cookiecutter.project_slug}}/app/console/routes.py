@@ -1,0 +1,52 @@
+"""Routes that speak HTML: what goes wrong on a page is told on a page, and strangers are sent to sign in."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from app.console.html import fault_page
+from app.console.session import SAFE, SIGN_IN
+from app.errors import AppError, BadInput, NotFound, Unauthenticated
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap the handler."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Unauthenticated as error:
+                return _to_sign_in(request) if request.method in SAFE else fault_page(request, error)
+            except RequestValidationError as error:
+                return fault_page(request, _readable(error))
+            except AppError as error:
+                return fault_page(request, error)
+            # What one person saw must not come back from a cache for the next.
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+        return handled
+
+
+def _to_sign_in(request: Request) -> Response:
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = SIGN_IN if path == "/" else f"{SIGN_IN}?next={quote(path, safe='')}"
+    return RedirectResponse(target, status_code=303)
+
+
+def _readable(error: RequestValidationError) -> AppError:
+    faults = error.errors()
+    if all(fault["loc"][0] == "path" for fault in faults):
+        return NotFound("There is no such page.")
+    return BadInput("; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in faults))

@@ -1,0 +1,89 @@
+"""Who looks at a page: the identity cookie, and the check that a change comes from one of our own pages."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse
+
+from app.control.auth import DevelopmentIssuer, Person
+from app.domain.identity import Permission, Principal
+from app.errors import Forbidden, Unauthenticated
+from app.wiring import Service
+
+COOKIE = "identity"
+SIGN_IN = "/console/sign-in"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+COOKIE_LIFE_S = 12 * 3600
+# A path of this site: no second slash or backslash that a browser would take for another host.
+OWN_PATH = re.compile(r"/(?:[\w.~%-][\w.~%/-]*)?(?:\?[\w.~%=&-]*)?")
+
+
+def service_of(request: Request) -> Service:
+    """Give the one service of this process."""
+    service: Service = request.app.state.service
+    return service
+
+
+async def signed_in(request: Request) -> Principal:
+    """Give the person behind the cookie. Raises Unauthenticated, and Forbidden for a change from elsewhere."""
+    refuse_foreign(request)
+    token = request.cookies.get(COOKIE, "")
+    if not token:
+        raise Unauthenticated("Nobody is signed in.")
+    who = await service_of(request).authenticator.principal(token)
+    # A page that tells what went wrong still says who is signed in.
+    request.state.visitor = who
+    return who
+
+
+def refuse_foreign(request: Request) -> None:
+    """Refuse a change that another site's page sends in the visitor's name (CSRF). Raises Forbidden."""
+    if request.method in SAFE:
+        return
+    origin = request.headers.get("origin")
+    if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
+        raise Forbidden("Changes are taken from this site's own pages only.")
+
+
+def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
+    """Make a dependency that lets in whoever holds the permission."""
+
+    async def permitted(request: Request) -> Principal:
+        who = await signed_in(request)
+        if not who.may(permission):
+            raise Forbidden(f"This page needs the permission {permission.value}, which you do not hold.")
+        return who
+
+    return permitted
+
+
+def people_of(service: Service) -> tuple[Person, ...]:
+    """Give the development identities; none where a company's own issuer signs people in."""
+    issuer = service.authenticator.issuer
+    return tuple(issuer.people.values()) if isinstance(issuer, DevelopmentIssuer) else ()
+
+
+def own_path(wanted: str) -> str:
+    """Give the path if it leads to a page of ours, or the chat page."""
+    return wanted if OWN_PATH.fullmatch(wanted) else "/"
+
+
+def seat(service: Service, token: str, *, to: str) -> RedirectResponse:
+    """Sign the visitor in with this token and go on."""
+    response = RedirectResponse(own_path(to), status_code=303)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=COOKIE_LIFE_S,
+        httponly=True,
+        samesite="lax",
+        secure=service.settings.is_production,
+    )
+    return response
+
+
+Here = Annotated[Service, Depends(service_of)]
+Visitor = Annotated[Principal, Depends(signed_in)]

@@ -1,0 +1,133 @@
+"""What each page shows, gathered from the rooms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.console.charts import outcome_bars, step_bars
+from app.console.words import subject_of, switch
+from app.control.flags import EVERYTHING, switch_key
+from app.domain.identity import EVERYONE, Permission, Principal
+from app.domain.job import Job
+from app.domain.usecase import UseCase
+from app.store import flags, jobs, ledger
+from app.store.flags import FlagRow
+from app.wiring import Service
+
+PER_PAGE = 50
+STORABLE = r"^[^\x00]*$"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A kill switch with its last change."""
+
+    subject: str
+    title: str
+    workflow: str
+    is_on: bool
+    row: FlagRow
+
+
+class TurnFilter(BaseModel):
+    """Which turns to show; `before` is where a page begins."""
+
+    usecase: Annotated[str, Field(max_length=100, pattern=STORABLE)] = ""
+    person: Annotated[str, Field(max_length=200, pattern=STORABLE)] = ""
+    before: AwareDatetime | None = None
+
+
+def open_to(service: Service, who: Principal) -> list[UseCase]:
+    """Give the use cases that this person may ask."""
+    cases = service.usecases.values()
+    return [case for case in cases if EVERYONE in (groups := case.contract.access.groups) or set(groups) & set(who.groups)]
+
+
+async def overview(service: Service, who: Principal) -> dict[str, Any]:
+    """Gather the last 24 hours, the open jobs, and what each dependency says."""
+    health = await service.health()
+    async with service.database.work() as work:
+        totals = await ledger.totals(work)
+        outcomes = await ledger.outcomes(work)
+        open_jobs = await jobs.counts(work)
+    by_name = {row["usecase"]: row for row in totals}
+    return {
+        "health": health,
+        "rows": [(name, service.usecases.get(name), by_name.get(name)) for name in sorted({*service.usecases, *by_name})],
+        "bars": outcome_bars(outcomes),
+        "turns": sum(row["turns"] for row in totals),
+        "failed": sum(row["failed"] for row in totals),
+        "cost": sum((row["cost_usd"] for row in totals), Decimal(0)),
+        "open_jobs": open_jobs,
+        "paused": {name: reason for name in ["", *service.usecases] if (reason := service.flags.why_paused(name))},
+        "sees_costs": who.may(Permission.READ_COSTS),
+    }
+
+
+async def switches(service: Service, *, changed: str) -> dict[str, Any]:
+    """Gather the kill switches, and before and after of the one that was just turned."""
+    async with service.database.work() as work:
+        rows = await flags.every(work)
+        latest = await flags.history(work, subject=switch_key(changed), limit=1) if changed else []
+    return {
+        "switches": sorted(filter(None, (_switch(service, row) for row in rows)), key=_everything_first),
+        "changed": latest[0] if latest else None,
+        "break_glass": service.settings.paused,
+    }
+
+
+def _switch(service: Service, row: FlagRow) -> Switch | None:
+    subject = subject_of(row)
+    if subject == EVERYTHING:
+        return Switch(subject, "Everything", "Every use case, every person, every queued job.", _is_on(row), row)
+    case = service.usecases.get(subject)
+    return Switch(subject, case.contract.title, case.contract.workflow, _is_on(row), row) if case else None
+
+
+def _is_on(row: FlagRow) -> bool:
+    return switch(row["definition"]) == "on"
+
+
+def _everything_first(found: Switch) -> tuple[bool, str]:
+    return found.subject != EVERYTHING, found.title
+
+
+async def turns(service: Service, wanted: TurnFilter) -> dict[str, Any]:
+    """Gather a page of turns, the newest first; `older` is where the next page begins."""
+    usecase, person = wanted.usecase or None, wanted.person or None
+    async with service.database.work() as work:
+        rows = await ledger.newest(work, usecase=usecase, user_id=person, before=wanted.before, limit=PER_PAGE)
+    return {
+        "rows": rows,
+        "wanted": wanted,
+        "usecases": list(service.usecases),
+        "older": rows[-1]["started_at"].isoformat() if len(rows) == PER_PAGE else "",
+    }
+
+
+async def story(service: Service, who: Principal, turn_id: UUID) -> dict[str, Any]:
+    """Gather all that is known of one turn; other people's need the permission turns.read_all."""
+    async with service.database.work() as work:
+        told = await ledger.story(work, turn_id, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)
+    contract = case.contract if (case := service.usecases.get(told["usecase"])) else None
+    return {"turn": told, "steps": step_bars(told["steps"]), "cited": _cited(told), "contract": contract}
+
+
+def _cited(told: Mapping[str, Any]) -> set[str]:
+    return {citation["document_id"] for citation in told["citations"]}
+
+
+async def audit(service: Service, *, subject: str) -> Sequence[Mapping[str, Any]]:
+    """Gather what operators did, the newest first."""
+    async with service.database.work() as work:
+        return await flags.history(work, subject=subject or None)
+
+
+async def job_list(service: Service, who: Principal) -> list[Job]:
+    """Gather jobs, the newest first: everybody's for those who may read every turn, or this person's."""
+    async with service.database.work() as work:
+        return await jobs.listed(work, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)

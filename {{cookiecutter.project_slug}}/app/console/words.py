@@ -1,0 +1,64 @@
+"""What the pages call things: outcomes in plain words, switches by the name of what they turn off."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from app.domain.outcome import Outcome
+from app.store.flags import FlagRow
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A short label for lists, and a sentence for the person who asked."""
+
+    label: str
+    sentence: str
+
+
+OUTCOMES: Mapping[Outcome, Words] = {
+    Outcome.ANSWERED_MODEL: Words("Answered", "Answered by a model, from the documents below."),
+    Outcome.ANSWERED_EXTRACTIVE: Words("Quoted", "Answered without a model: quoted from documents."),
+    Outcome.ANSWERED_RULES: Words("By rules", "Answered without a model: by fixed rules."),
+    Outcome.ANSWERED_CACHED: Words("From cache", "The same question was answered a moment ago; this is that answer."),
+    Outcome.REFUSED_NO_EVIDENCE: Words("No evidence", "Not answered: no document that you may read says it."),
+    Outcome.REFUSED_INPUT: Words("Bad input", "Not answered: the question cannot be accepted as it is."),
+    Outcome.REFUSED_INJECTION: Words("Refused", "Not answered: this reads like an instruction to the system."),
+    Outcome.REFUSED_PERMISSION: Words("Not permitted", "Not answered: this use case is not open to you."),
+    Outcome.REFUSED_RATE: Words("Too many", "Not answered: too many questions in a short time."),
+    Outcome.REFUSED_BUDGET: Words("Over budget", "Not answered: the budget is used up."),
+    Outcome.REFUSED_BUSY: Words("Busy", "Not answered: this conversation is still answering another question."),
+    Outcome.REFUSED_CHECK: Words("Held back", "Not shown: the answer did not pass the checks."),
+    Outcome.ESCALATED_REVIEW: Words("With a person", "A person looks at the answer before you get it."),
+    Outcome.PAUSED_SWITCH: Words("Paused", "Not answered: the AI is paused."),
+    Outcome.FAILED_MODEL: Words("Model failed", "Not answered: no model could answer just now."),
+    Outcome.FAILED_TIMEOUT: Words("Too slow", "Not answered: it took longer than this use case allows."),
+    Outcome.FAILED_DEPENDENCY: Words("Part down", "Not answered: a part of the service did not respond."),
+    Outcome.FAILED_CANCELLED: Words("Stopped", "Stopped before the answer was ready."),
+    Outcome.FAILED_INTERNAL: Words("Broke", "Not answered: something broke on our side."),
+}
+
+
+def told(outcome: str) -> str:
+    """Give the short label of an outcome."""
+    return OUTCOMES[Outcome(outcome)].label
+
+
+def as_dict() -> dict[str, dict[str, str]]:
+    """Give all of them for the chat page's script."""
+    return {outcome.value: {**asdict(words), "family": outcome.family} for outcome, words in OUTCOMES.items()}
+
+
+def switch(definition: Mapping[str, object] | None) -> str:
+    """Give a switch's position in a word."""
+    if not definition:
+        return "—"
+    return "on" if definition.get("defaultVariant") == "on" else "off"
+
+
+def subject_of(flag: FlagRow) -> str:
+    """Give what a kill switch turns off: "ai" for everything, a use case, or nothing for another kind of flag."""
+    key = flag["key"]
+    if key == "ai.enabled":
+        return "ai"
+    named = key.removeprefix("usecase.").removesuffix(".enabled")
+    return named if key == f"usecase.{named}.enabled" else ""

@@ -1,0 +1,124 @@
+"""What every test may ask for: real engines, the built service, its HTTP door, and tokens for people."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import psycopg
+import pytest
+from psycopg import sql
+
+from app.control.auth import DevelopmentIssuer
+from app.settings import ROOT, Settings
+from app.store.migrate import migrate
+from app.wiring import Service, build
+from ops.local.engines import Engines, Postgres
+
+pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.evidence"]
+SECRET = "for tests only, and long enough to sign with"
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """A real PostgreSQL and a real Redis, started for this test process and thrown away after it."""
+    with tempfile.TemporaryDirectory(prefix="engines-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        environ = {name: os.environ[f"TEST_{name}"] for name in ("DATABASE_URL", "REDIS_URL") if f"TEST_{name}" in os.environ}
+        # Nothing here has to outlive a power cut.
+        with Engines(Path(folder), environ=environ, settings={"fsync": "off", "max_connections": "200"}) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def database_url(engines: Engines) -> str:
+    """A fresh, migrated database; every process of the test run has its own engines."""
+    migrate(engines.database_url)
+    return engines.database_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(engines: Engines) -> str:
+    """The Redis of this test process."""
+    return engines.redis_url
+
+
+@pytest.fixture
+def empty_database_url(engines: Engines) -> str:
+    """Another database on the same server, with nothing in it."""
+    assert isinstance(engines.postgres, Postgres), "tests that need a database of their own start the engine themselves"
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(engines.database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return engines.postgres.url_of(name)
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, redis_url: str) -> Settings:
+    """Settings of a service without a model, over the use cases of tests/samples."""
+    return make_settings(database_url, redis_url)
+
+
+def make_settings(database_url: str, redis_url: str, **changes: object) -> Settings:
+    """Make settings that read neither the environment nor `.env`."""
+    values: dict[str, object] = {
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "secret_key": SECRET,
+        "usecases_dir": ROOT / "tests" / "samples",
+        "flags_poll_s": 0.5,
+        "job_lease_s": 1.5,
+    }
+    return Settings(_env_file=None, **{**values, **changes})  # type: ignore[call-arg, arg-type]
+
+
+@pytest.fixture(scope="session")
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The service, built and started, with its sample documents read; messages of the outbox go nowhere by themselves."""
+    built = build(settings)
+    await built.start()
+    await read_samples(built)
+    yield built
+    await built.stop()
+
+
+async def read_samples(service: Service) -> None:
+    """Run the ingestion jobs of every source in place."""
+    from app.store.jobs import Order
+
+    for name, case in service.usecases.items():
+        for source in case.sources:
+            order = Order("ingest", name, "tests", (), {"source": source.name})
+            await service.jobs.run(await service.jobs.submit(order))
+
+
+@pytest.fixture(scope="session")
+def token(settings: Settings) -> Callable[[str], str]:
+    """Give bearer tokens for the people of config/people.toml."""
+    issuer = DevelopmentIssuer(SECRET, settings.config("people"))
+    return lambda person: issuer.token(person)
+
+
+@pytest.fixture(scope="session")
+def application(service: Service) -> object:
+    """The HTTP application around the service."""
+    from app.api.app import create
+    from app.console import pages
+
+    return create(service, pages=pages.ROUTERS)
+
+
+@pytest.fixture(scope="session")
+async def client(application: object) -> AsyncIterator[httpx2.AsyncClient]:
+    """The HTTP door, without a person: give each request its `headers=as_("sam.reyes")`."""
+    transport = httpx2.ASGITransport(app=application)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test", timeout=60) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def as_(token: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
+    """Give the headers by which a person is known."""
+    return lambda person: {"Authorization": f"Bearer {token(person)}"}

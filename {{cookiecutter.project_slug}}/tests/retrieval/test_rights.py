@@ -1,0 +1,170 @@
+"""Nobody finds what they may not read: by the filter in SQL, and by row-level security when the filter is gone."""
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.domain.identity import Principal
+from app.retrieval.embed import LexicalEmbedder
+from app.retrieval.search import Searcher
+from app.store import documents, search_sql
+from app.store.db import Database
+from app.store.documents import Content, Facts, Piece, Query
+
+pytestmark = pytest.mark.proves("SEC-4")
+
+GROUPS = ("sales", "engineering", "hr")
+USERS = ("ada", "bob")
+NAMES = ("everyone", *(f"group:{group}" for group in GROUPS), *(f"user:{user}" for user in USERS))
+TEXT = "The tide table is kept at the harbour office."
+
+some_readers = st.sets(st.sampled_from(NAMES), min_size=1).map(tuple)
+some_person = st.builds(Principal, st.sampled_from(USERS), groups=st.sets(st.sampled_from(GROUPS)).map(tuple))
+
+
+def without_filter() -> str:
+    """Give the search as it would be had its author forgotten the rights."""
+    bare = search_sql.SEARCH.replace(f"c.{search_sql.RIGHTS}", "true").replace(search_sql.RIGHTS, "true")
+    bare = bare.replace(search_sql.RIGHTS.replace("acl_id", "acl_id + 0"), "true")
+    assert "FROM mine)" not in bare
+    return bare
+
+
+def may_read(who: Principal, shelf: list[tuple[str, ...]]) -> set[str]:
+    """The rule in plain Python: one name in common."""
+    return {str(place) for place, readers in enumerate(shelf) if set(readers) & set(who.readers)}
+
+
+async def fill(database: Database, usecase: str, shelf: list[tuple[str, ...]]) -> None:
+    vectors = await LexicalEmbedder().embed([TEXT])
+    async with database.work() as work:
+        for place, readers in enumerate(shelf):
+            facts = Facts(usecase, "test", str(place), "Tides", documents.normal_readers(readers), "text/plain")
+            id = documents.document_id(usecase, "test", str(place))
+            await documents.save(work, id, facts, Content("hash", (Piece("", None, TEXT, False, vectors[0]),)))
+
+
+async def found(database: Database, usecase: str, *, claims: tuple[str, ...], filter_by: tuple[str, ...]) -> set[str]:
+    vectors = await LexicalEmbedder().embed(["tide table"])
+    async with database.work(readers=claims) as work:
+        passages = await documents.search(work, Query("tide table", vectors[0], filter_by, usecase, 50))
+    return {passage.uri for passage in passages}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shelf=st.lists(some_readers, max_size=8), who=some_person)
+def test_filter_and_row_level_security_each_agree_with_the_rule(
+    database_url: str, shelf: list[tuple[str, ...]], who: Principal
+) -> None:
+    asyncio.run(_each_agrees(database_url, shelf, who))
+
+
+async def _each_agrees(url: str, shelf: list[tuple[str, ...]], who: Principal) -> None:
+    usecase = f"test_{uuid4().hex}"
+    ingest, service, owner = (Database(url, role=role) for role in ("app_ingest", "app_service", "none"))  # type: ignore[arg-type]
+    try:
+        await fill(ingest, usecase, shelf)
+        allowed = may_read(who, shelf)
+        assert await found(service, usecase, claims=who.readers, filter_by=who.readers) == allowed
+        assert await found(owner, usecase, claims=(), filter_by=who.readers) == allowed, "the filter alone"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(documents, "SEARCH", without_filter())
+            alone = await found(service, usecase, claims=who.readers, filter_by=NAMES)
+        assert alone == allowed, "row-level security alone"
+    finally:
+        for database in (ingest, service, owner):
+            await database.close()
+
+
+@pytest.mark.asyncio
+async def test_without_claims_there_are_no_rows(service, ingest, usecase) -> None:
+    await fill(ingest, usecase, [("everyone",), ("user:ada",)])
+    assert await found(service, usecase, claims=(), filter_by=NAMES) == set()
+    async with service.work() as work:
+        assert (await work.sql("SELECT count(*) FROM chunks")).scalar_one() == 0
+        assert (await work.sql("SELECT count(*) FROM documents")).scalar_one() == 0
+
+
+@pytest.mark.asyncio
+async def test_plain_select_shows_only_what_the_claims_allow(service, ingest, usecase) -> None:
+    await fill(ingest, usecase, [("group:hr",), ("group:sales",), ("everyone",)])
+    async with service.work(readers=("everyone", "group:hr")) as work:
+        rows = await work.sql("SELECT path FROM documents WHERE usecase = :usecase", usecase=usecase)
+        assert set(rows.scalars()) == {"0", "2"}
+
+
+@pytest.mark.asyncio
+async def test_claims_of_one_transaction_do_not_reach_the_next(service, ingest, usecase) -> None:
+    await fill(ingest, usecase, [("everyone",)])
+    for _ in range(3):
+        assert await found(service, usecase, claims=("everyone",), filter_by=NAMES) == {"0"}
+        assert await found(service, usecase, claims=(), filter_by=NAMES) == set()
+
+
+@pytest.mark.asyncio
+async def test_service_role_may_not_write_documents_or_rights(service, write) -> None:
+    await write("a", TEXT, readers=("group:hr",))
+    for statement in (
+        "UPDATE acls SET readers = '{everyone}'",
+        "UPDATE chunks SET acl_id = 1",
+        "DELETE FROM documents",
+        "INSERT INTO acls (readers) VALUES ('{everyone,x}')",
+    ):
+        with pytest.raises(Exception, match="permission denied"):
+            async with service.work(readers=NAMES) as work:
+                await work.sql(statement)
+
+
+@pytest.mark.asyncio
+async def test_revocation_holds_at_the_next_search(ingest, write, ask) -> None:
+    id = await write("a", TEXT, readers=("group:hr",))
+    assert await ask("tide table", "hr") == ["a"]
+    async with ingest.work() as work:
+        document = await documents.get(work, id, readers=("group:hr",))
+        await documents.change(work, id, replace(document.facts, readers=("user:bob",)))
+    assert await ask("tide table", "hr") == []
+    assert await ask("tide table", user="bob") == ["a"]
+
+
+@pytest.mark.asyncio
+async def test_hidden_documents_change_neither_score_nor_order(service, write, usecase) -> None:
+    await write("a", TEXT)
+    await write("b", "Tide gauges are read at noon by the keeper.")
+    searcher, who = Searcher(service, LexicalEmbedder()), Principal("ada")
+    before = await searcher.search("tide table harbour", principal=who, usecase=usecase, limit=5)
+    for place in range(20):
+        await write(f"secret-{place}", f"Secret tide table {place}, secret harbour.", readers=("group:hr",))
+    assert await searcher.search("tide table harbour", principal=who, usecase=usecase, limit=5) == before
+
+
+@pytest.mark.asyncio
+async def test_passage_says_by_which_name_it_was_visible_and_no_other(service, write, usecase) -> None:
+    await write("a", TEXT, readers=("group:hr", "group:sales", "user:bob"))
+    who = Principal("ada", groups=("sales", "engineering"))
+    (passage,) = await Searcher(service, LexicalEmbedder()).search("tide", principal=who, usecase=usecase, limit=5)
+    assert passage.visible_by == ("group:sales",)
+
+
+@pytest.mark.asyncio
+async def test_other_use_cases_are_not_searched(service, write) -> None:
+    await write("a", TEXT)
+    found_elsewhere = await Searcher(service, LexicalEmbedder()).search(
+        "tide", principal=Principal("ada"), usecase="another", limit=5
+    )
+    assert found_elsewhere == ()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("exact_up_to", [5000, 3])
+async def test_rights_hold_on_both_sides_of_the_crossing(ingest, service, usecase, monkeypatch, exact_up_to) -> None:
+    text = search_sql.SEARCH
+    for number in (search_sql.EXACT_UP_TO, search_sql.EXACT_UP_TO + 1):
+        text = text.replace(f"chunks FROM seen) <= {number}", f"chunks FROM seen) <= {exact_up_to}")
+        text = text.replace(f"chunks FROM seen) > {number}", f"chunks FROM seen) > {exact_up_to}")
+    monkeypatch.setattr(documents, "SEARCH", text)
+    await fill(ingest, usecase, [("group:hr",), ("group:sales",)] * 5)
+    assert await found(service, usecase, claims=("group:hr",), filter_by=("group:hr",)) == {"0", "2", "4", "6", "8"}

@@ -1,0 +1,1 @@
+"""Two small use cases for tests of the platform; the shipped samples may have been left out."""

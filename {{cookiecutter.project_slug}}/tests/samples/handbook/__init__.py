@@ -1,0 +1,1 @@
+"""Answers from five documents with different readers."""

@@ -1,0 +1,1 @@
+"""Says one word after another, slowly: for everything that may happen meanwhile."""

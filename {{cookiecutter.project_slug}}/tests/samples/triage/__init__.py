@@ -1,0 +1,1 @@
+"""Sorts letters; a person approves."""
