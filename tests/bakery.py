@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,13 +22,24 @@ TOOLS = Path(sys.executable).parent
 Answers = Mapping[str, str | bool]
 
 
-def bake(folder: Path, answers: Answers | None = None, *, template: Path = TEMPLATE) -> Path:
+def bake(folder: Path, answers: Answers | None = None) -> Path:
     """Render a project into `folder` without asking anything; return where it stands."""
+    given = dict(answers or {})
     return Path(
-        cookiecutter(
-            str(template), no_input=True, default_config=True, extra_context=dict(answers or {}), output_dir=str(folder)
-        )
+        cookiecutter(str(as_cloned()), no_input=True, default_config=True, extra_context=given, output_dir=str(folder))
     )
+
+
+@functools.cache
+def as_cloned() -> Path:
+    """Return the template as a clone would hold it: uncommitted work included, this machine's caches left out."""
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    listed = git(TEMPLATE, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in sorted({name for name in listed if name and os.path.lexists(TEMPLATE / name)}):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TEMPLATE / name, folder / name, follow_symlinks=False)
+    return folder
 
 
 def clean_environment() -> dict[str, str]:
@@ -76,12 +90,8 @@ def commit_all(folder: Path, message: str) -> str:
 
 
 def copy_of_template(folder: Path) -> Path:
-    """Copy what git would keep of the template as it stands now, uncommitted files included; return the copy."""
-    listed = git(TEMPLATE, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in sorted({name for name in listed if name and os.path.lexists(TEMPLATE / name)}):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(TEMPLATE / name, folder / name, follow_symlinks=False)
-    return folder
+    """Copy the template, as a clone would hold it, over what a folder holds; return the folder."""
+    return Path(shutil.copytree(as_cloned(), folder, symlinks=True, dirs_exist_ok=True))
 
 
 def contents(folder: Path, *, without: Sequence[str] = (".git",)) -> dict[str, bytes]:

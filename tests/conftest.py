@@ -23,6 +23,11 @@ def measured(record_property: Callable[[str, object], None]) -> Measure:
     return say
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes minutes last: the quick tests say sooner what is wrong."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print all measurements above the closing line."""
     reports = [report for group in ("passed", "failed") for report in terminalreporter.stats.get(group, [])]

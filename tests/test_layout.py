@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bakery import PROJECT, TEMPLATE, contents, copy_of_template, hook
+from bakery import PROJECT, TEMPLATE, as_cloned, contents, hook
 
 CONFIG = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 # The whole list of files that answers may change; anything else is the same in every project.
@@ -24,10 +24,10 @@ NOT_SHIPPED = ("__pycache__", ".venv", ".local", ".tools", ".env", "node_modules
 REGISTRIES = ["pypi." + "org", "python" + "hosted.org", "registry." + "npmjs.org"]
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def tree() -> Path:
     """The template as git would hand it out."""
-    return copy_of_template(tmp_path_factory.mktemp("template"))
+    return as_cloned()
 
 
 def texts(folder: Path) -> Iterator[tuple[str, str]]:
@@ -85,9 +85,10 @@ def test_every_path_that_an_option_deletes_exists(path: str) -> None:
     assert (PROJECT / path).exists()
 
 
-def test_the_folder_holds_nothing_that_only_a_run_leaves() -> None:
+def test_the_folder_ships_nothing_that_only_a_run_leaves(tree: Path) -> None:
     """Cookiecutter renders what lies here: a cache or a virtual environment would land in every new project."""
-    assert [path for path in PROJECT.rglob("*") if path.name in NOT_SHIPPED or path.name.endswith("_cache")] == []
+    found = [path.relative_to(tree).as_posix() for path in tree.rglob("*")]
+    assert [path for path in found if path.rpartition("/")[2] in NOT_SHIPPED or path.endswith("_cache")] == []
 
 
 def test_there_are_no_symbolic_links(tree: Path) -> None:

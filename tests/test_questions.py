@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from bakery import TEMPLATE, TOOLS, clean_environment, git, run
+from bakery import TEMPLATE, TOOLS, as_cloned, clean_environment, git, run
 
 CONFIG: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 QUESTIONS = {key: value for key, value in CONFIG.items() if not key.startswith("_")}
@@ -92,7 +92,7 @@ def test_no_question_or_choice_of_the_last_release_is_gone() -> None:
 
 def test_pressing_enter_to_everything_makes_a_project(tmp_path: Path) -> None:
     done = subprocess.run(
-        [TOOLS / "cookiecutter", TEMPLATE, "--output-dir", tmp_path, "--default-config"],
+        [TOOLS / "cookiecutter", as_cloned(), "--output-dir", tmp_path, "--default-config"],
         input="\n" * len(QUESTIONS),
         env=clean_environment(),
         capture_output=True,
@@ -106,7 +106,7 @@ def test_pressing_enter_to_everything_makes_a_project(tmp_path: Path) -> None:
 
 
 def test_an_unknown_choice_is_refused_by_name(tmp_path: Path) -> None:
-    done = run([TOOLS / "cookiecutter", TEMPLATE, "--no-input", "-o", tmp_path, "cloud=moon"], cwd=tmp_path)
+    done = run([TOOLS / "cookiecutter", as_cloned(), "--no-input", "-o", tmp_path, "cloud=moon"], cwd=tmp_path)
     assert done.returncode != 0
     assert "moon" in done.stdout
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bakery import PROJECT, TEMPLATE, TOOLS, Answers, bake, contents, run
+from bakery import PROJECT, TEMPLATE, TOOLS, Answers, as_cloned, bake, contents, run
 from conftest import Measure
 
 EVIL = {
@@ -54,7 +54,7 @@ def test_two_renders_are_identical(tmp_path: Path, measured: Measure) -> None:
 
 def test_what_is_copied_is_byte_for_byte_what_lies_in_the_template(tmp_path: Path) -> None:
     project = bake(tmp_path, {"cloud": "aws"})
-    there, here = contents(PROJECT), contents(project)
+    there, here = contents(as_cloned() / PROJECT.name), contents(project)
     assert set(there) == set(here)
     changed = {name for name in there if there[name] != here[name]}
     assert all(
@@ -71,9 +71,10 @@ def test_no_template_syntax_is_left(default_project: Path) -> None:
 
 
 def test_programs_stay_executable(default_project: Path) -> None:
-    for path in PROJECT.rglob("*"):
-        if path.is_file() and path.stat().st_mode & 0o100 and (default_project / path.relative_to(PROJECT)).exists():
-            assert (default_project / path.relative_to(PROJECT)).stat().st_mode & 0o100, path
+    there = as_cloned() / PROJECT.name
+    for path in there.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o100 and (default_project / path.relative_to(there)).exists():
+            assert (default_project / path.relative_to(there)).stat().st_mode & 0o100, path
 
 
 def test_the_answers_arrive(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ REFUSED = {
 @pytest.mark.parametrize("answers", REFUSED.values(), ids=REFUSED)
 def test_impossible_answers_are_refused_and_nothing_is_left(tmp_path: Path, answers: dict[str, str]) -> None:
     (tmp_path / "out").mkdir()
-    command = [TOOLS / "cookiecutter", TEMPLATE, "--no-input", "-o", tmp_path / "out"]
+    command = [TOOLS / "cookiecutter", as_cloned(), "--no-input", "-o", tmp_path / "out"]
     done = run([*command, *(f"{key}={value}" for key, value in answers.items())], cwd=tmp_path)
     assert done.returncode != 0
     assert [path.name for path in tmp_path.rglob("*")] == ["out"]
@@ -187,7 +188,7 @@ def test_impossible_answers_are_refused_and_nothing_is_left(tmp_path: Path, answ
 
 
 def test_the_command_that_a_refusal_shows_does_work(tmp_path: Path) -> None:
-    command = [TOOLS / "cookiecutter", TEMPLATE, "--no-input", "workflow_owner=ann", 'project_name=O\'Hara & "Co"']
+    command = [TOOLS / "cookiecutter", as_cloned(), "--no-input", "workflow_owner=ann", 'project_name=O\'Hara & "Co"']
     refused = run(command, cwd=tmp_path)
     shown = next(line for line in refused.stdout.splitlines() if line.startswith("  cookiecutter "))
     program, *corrected = shlex.split(shown)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from python_terraform import IsFlagged, Terraform  # type: ignore[import-untyped]
+from python_terraform import IsFlagged, Terraform
 
 INFRA = Path(__file__).resolve().parent
 ENVIRONMENTS = sorted(path.stem for path in (INFRA / "config").glob("*.tfvars"))
@@ -41,7 +41,7 @@ class CannotRunError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan saved in `file`, and what Terraform says is in it."""
+    """A plan saved in `file`, and what Terraform says is in it: nothing, if there is nothing to change."""
 
     terraform: Terraform
     file: str
@@ -85,8 +85,8 @@ class Deployment:
         # A plan file holds secrets: it lives no longer than this block.
         with self._terraform() as terraform, tempfile.TemporaryDirectory() as directory:
             file = str(Path(directory, "environment.tfplan"))
-            _stream(terraform.plan, out=file, var=None, good=(0, CHANGES_PLANNED), **options)
-            yield Plan(terraform, file, _read(terraform, "show", file))
+            code = _stream(terraform.plan, out=file, var=None, good=(0, CHANGES_PLANNED), **options)
+            yield Plan(terraform, file, _read(terraform, "show", file) if code == CHANGES_PLANNED else {})
 
     def outputs(self) -> dict[str, Any]:
         """Return the environment's outputs by name, without those marked sensitive."""

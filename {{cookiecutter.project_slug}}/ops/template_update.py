@@ -43,9 +43,9 @@ def cruft_command() -> list[str]:
     """Return how to call cruft: $CRUFT when set, else a pinned one in its own environment."""
     if given := os.environ.get("CRUFT"):
         return shlex.split(given)
-    uv = os.environ.get("UV") or shutil.which("uv")
+    uv = os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=".tools/bin")
     if not uv:
-        raise UpdateError("uv was not found: call this through `make template-update`, or set UV=/path/to/uv.")
+        raise UpdateError("uv was not found: `make setup` installs it, or set UV=/path/to/uv.")
     return [uv, *CRUFT]
 
 
@@ -96,7 +96,7 @@ def update(project: Path) -> int:
     check_clean()
     cruft = cruft_command()
     seed_blobs(cruft, state)
-    print(run(*cruft, "update", "--skip-apply-ask", *sys.argv[1:]), end="")
+    print(run(*cruft, "update", "--skip-apply-ask", *sys.argv[1:]).strip())
     if left := leftovers():
         print("\nThe template and you changed the same lines. Resolve these, then `git add` them:")
         print("\n".join(f"  {name}" for name in left))

@@ -26,7 +26,9 @@ def engines() -> Iterator[Engines]:
     """A real PostgreSQL and a real Redis, started for this test process and thrown away after it."""
     with tempfile.TemporaryDirectory(prefix="engines-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        environ = {name: os.environ[f"TEST_{name}"] for name in ("DATABASE_URL", "REDIS_URL") if f"TEST_{name}" in os.environ}
+        environ = {
+            name: os.environ[f"TEST_{name}"] for name in ("DATABASE_URL", "REDIS_URL") if f"TEST_{name}" in os.environ
+        }
         # Nothing here has to outlive a power cut.
         with Engines(Path(folder), environ=environ, settings={"fsync": "off", "max_connections": "200"}) as running:
             yield running

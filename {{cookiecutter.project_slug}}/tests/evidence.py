@@ -36,7 +36,9 @@ class Evidence:
         FOLDER.mkdir(parents=True, exist_ok=True)
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         stamp = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit()}
-        (FOLDER / f"tests-{worker}.json").write_text(json.dumps({**stamp, "proofs": self.found}, indent=1, sort_keys=True))
+        (FOLDER / f"tests-{worker}.json").write_text(
+            json.dumps({**stamp, "proofs": self.found}, indent=1, sort_keys=True)
+        )
 
 
 def _commit() -> str:

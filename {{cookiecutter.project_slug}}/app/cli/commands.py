@@ -1,21 +1,38 @@
 """All commands, put together; exit codes: 0 good, 1 what was measured fell short, 2 it could not be done."""
 
 import sys
+from importlib import import_module
 
 import typer
 
-from app.cli import asking, documents, operating, processes, proving, starting
 from app.errors import AppError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for module in (processes, asking, documents, operating, proving, starting):
-    module.register(app)
+# A command imports its own module only: `app migrate` needs no web server, and an operator at 3 am no patience.
+MODULES = {
+    "processes": ("serve", "worker", "migrate"),
+    "asking": ("ask", "chat"),
+    "documents": ("ingest",),
+    "operating": ("pause", "resume", "flags", "jobs", "review"),
+    "proving": ("evaluate", "readiness"),
+    "starting": ("new",),
+}
 
 
 def main() -> None:
     """Run the command line."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    owner = next((module for module, commands in MODULES.items() if asked in commands), "")
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+    # One command alone would become the program itself; a callback keeps it a subcommand.
+    app.callback()(_nothing)
+    for module in [owner] if owner else MODULES:
+        import_module(f"app.cli.{module}").register(app)
     try:
         app(standalone_mode=True)
     except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         sys.exit(2)
+
+
+def _nothing() -> None:
+    """Operate the service from the command line."""

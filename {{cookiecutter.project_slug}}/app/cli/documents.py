@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,7 +13,9 @@ from app.errors import BadInput
 from app.settings import load
 from app.store import jobs
 from app.store.jobs import Order
-from app.wiring import Service
+
+if TYPE_CHECKING:
+    from app.wiring import Service
 
 LOOK_S = 0.2
 
@@ -35,7 +37,7 @@ def ingest(
     raise typer.Exit(1 if failed else 0)
 
 
-async def _sources(service: Service, usecase: str) -> bool:
+async def _sources(service: "Service", usecase: str) -> bool:
     orders = [
         Order("ingest", name, operator(), (), {"source": source.name})
         for name, case in service.usecases.items()

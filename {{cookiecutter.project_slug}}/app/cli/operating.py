@@ -1,6 +1,6 @@
 """The operator's commands: pause and resume the AI, look at switches, jobs and reviews."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -11,7 +11,9 @@ from app.control.flags import EVERYTHING, switch_key
 from app.domain.identity import Permission, Principal
 from app.store import flags as flags_table
 from app.store import jobs as jobs_table
-from app.wiring import Service
+
+if TYPE_CHECKING:
+    from app.wiring import Service
 
 Because = Annotated[str, typer.Option("--because", help="why; kept in the audit")]
 Subject = Annotated[str, typer.Argument(help='"ai" for everything, or a use case')]
@@ -28,7 +30,7 @@ def resume(because: Because, subject: Subject = EVERYTHING) -> None:
 
 
 def _flip(subject: str, *, enabled: bool, because: str) -> None:
-    async def work(service: Service) -> None:
+    async def work(service: "Service") -> None:
         await service.flags.refresh()
         await service.flags.flip(subject, enabled=enabled, by=operator(), because=because)
 
@@ -39,7 +41,7 @@ def _flip(subject: str, *, enabled: bool, because: str) -> None:
 def flags() -> None:
     """Show every flag: its value, owner, last change and why."""
 
-    async def work(service: Service) -> list[flags_table.FlagRow]:
+    async def work(service: "Service") -> list[flags_table.FlagRow]:
         async with service.database.work() as database:
             return await flags_table.every(database)
 
@@ -53,7 +55,7 @@ def flags() -> None:
 def jobs() -> None:
     """Show the newest jobs and where they stand."""
 
-    async def work(service: Service) -> Any:
+    async def work(service: "Service") -> Any:
         async with service.database.work() as database:
             return await jobs_table.listed(database, user_id=None)
 

@@ -6,11 +6,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from app.cli.session import out
 from app.settings import load
-from app.store.migrate import migrate as migrate_
 
 
 class Role(StrEnum):
@@ -23,6 +20,8 @@ class Role(StrEnum):
 
 def serve(workers: Annotated[int, typer.Option(min=1, help="processes that share the port")] = 1) -> None:
     """Serve the API, the chat page and the console."""
+    import uvicorn
+
     settings = load()
     uvicorn.run(
         "app.main:api",
@@ -46,8 +45,10 @@ def migrate(
     new: Annotated[str, typer.Option(help="write the next migration of your own, with this title")] = "",
 ) -> None:
     """Bring the database to the newest revision; one process at a time does it, the others wait."""
-    migrate_(load().owner_url, new=new)
-    out.print("migrations/product has a new revision; fill it in" if new else "the database is up to date")
+    from app.store.migrate import migrate as apply
+
+    apply(load().owner_url, new=new)
+    print("migrations/product has a new revision; fill it in" if new else "the database is up to date")
 
 
 def register(app: typer.Typer) -> None:

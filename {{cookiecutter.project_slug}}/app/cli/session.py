@@ -5,7 +5,7 @@ import getpass
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 from rich.console import Console
@@ -13,7 +13,9 @@ from rich.console import Console
 from app.control.auth import DevelopmentIssuer
 from app.errors import AppError, BadInput, DependencyDown
 from app.settings import Settings, load
-from app.wiring import Service, build
+
+if TYPE_CHECKING:
+    from app.wiring import Service
 
 T = TypeVar("T")
 out = Console(highlight=False, soft_wrap=True)
@@ -25,8 +27,10 @@ def operator() -> str:
     return f"cli:{getpass.getuser()}"
 
 
-def in_place(work: Callable[[Service], Awaitable[T]]) -> T:
+def in_place(work: "Callable[[Service], Awaitable[T]]") -> T:
     """Build the service in this process, run, and let go."""
+
+    from app.wiring import build
 
     async def run() -> T:
         service = build(load())

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.console.words import told
-from app.domain.outcome import Outcome
 
 WIDTH = 100
 
@@ -24,7 +23,7 @@ def outcome_bars(counts: Mapping[str, int]) -> list[Bar]:
     """Give a bar per outcome, longest first; the smallest stays visible."""
     most = max(counts.values(), default=0)
     return [
-        Bar(told(outcome), Outcome(outcome).family, n, 0, max(1, round(WIDTH * n / most, 2)))
+        Bar(told(outcome), outcome.split("_", 1)[0], n, 0, max(1, round(WIDTH * n / most, 2)))
         for outcome, n in sorted(counts.items(), key=lambda pair: -pair[1])
     ]
 
@@ -35,6 +34,6 @@ def step_bars(steps: Sequence[Mapping[str, float | str]]) -> list[Bar]:
     bars, start = [], 0.0
     for step in steps:
         length = WIDTH * float(step["ms"]) / whole
-        bars.append(Bar(str(step["step"]), str(step["step"]), float(step["ms"]), round(start, 2), max(0.4, round(length, 2))))
+        bars.append(Bar(str(step["step"]), "", float(step["ms"]), round(start, 2), max(0.4, round(length, 2))))
         start += length
     return bars

@@ -85,10 +85,13 @@ async def audit(request: Request, service: Here, who: Auditor, subject: Word = "
 
 
 @files.get("/static/{name}")
-async def static(name: str, v: str = "") -> Response:
+async def static(request: Request, name: str, v: str = "") -> Response:
     """Give a style sheet or script; asked for by its hash, a browser may keep it for ever."""
     asset = assets.ASSETS.get(name)
     if asset is None:
         raise NotFound(f"There is no file {name!r}.")
     keep = "public, max-age=31536000, immutable" if v == asset.version else "no-cache"
-    return Response(asset.body, media_type=asset.media_type, headers={"Cache-Control": keep})
+    headers = {"Cache-Control": keep, "ETag": f'"{asset.version}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
@@ -13,6 +14,7 @@ from app.console.html import fault_page
 from app.console.session import SAFE, SIGN_IN
 from app.errors import AppError, BadInput, NotFound, Unauthenticated
 
+log = structlog.get_logger(__name__)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -32,6 +34,9 @@ class PageRoute(APIRoute):
                 return fault_page(request, _readable(error))
             except AppError as error:
                 return fault_page(request, error)
+            except Exception:
+                log.exception("page.broke", path=request.url.path)
+                return fault_page(request, AppError("Something broke on our side; the request id helps us find it."))
             # What one person saw must not come back from a cache for the next.
             response.headers.setdefault("Cache-Control", "no-store")
             return response

@@ -43,8 +43,8 @@ class TurnFilter(BaseModel):
 
 def open_to(service: Service, who: Principal) -> list[UseCase]:
     """Give the use cases that this person may ask."""
-    cases = service.usecases.values()
-    return [case for case in cases if EVERYONE in (groups := case.contract.access.groups) or set(groups) & set(who.groups)]
+    mine = {EVERYONE, *who.groups}
+    return [case for case in service.usecases.values() if mine & set(case.contract.access.groups)]
 
 
 async def overview(service: Service, who: Principal) -> dict[str, Any]:
@@ -55,17 +55,25 @@ async def overview(service: Service, who: Principal) -> dict[str, Any]:
         outcomes = await ledger.outcomes(work)
         open_jobs = await jobs.counts(work)
     by_name = {row["usecase"]: row for row in totals}
+    names = sorted({*service.usecases, *by_name})
     return {
         "health": health,
-        "rows": [(name, service.usecases.get(name), by_name.get(name)) for name in sorted({*service.usecases, *by_name})],
+        "rows": [(name, service.usecases.get(name), by_name.get(name)) for name in names],
         "bars": outcome_bars(outcomes),
         "turns": sum(row["turns"] for row in totals),
         "failed": sum(row["failed"] for row in totals),
         "cost": sum((row["cost_usd"] for row in totals), Decimal(0)),
         "open_jobs": open_jobs,
-        "paused": {name: reason for name in ["", *service.usecases] if (reason := service.flags.why_paused(name))},
+        "paused": _paused(service),
         "sees_costs": who.may(Permission.READ_COSTS),
     }
+
+
+def _paused(service: Service) -> dict[str, str]:
+    everything = service.flags.why_paused(EVERYTHING)
+    if everything:
+        return {EVERYTHING: everything}
+    return {name: reason for name in service.usecases if (reason := service.flags.why_paused(name))}
 
 
 async def switches(service: Service, *, changed: str) -> dict[str, Any]:

@@ -39,8 +39,8 @@ OUTCOMES: Mapping[Outcome, Words] = {
 
 
 def told(outcome: str) -> str:
-    """Give the short label of an outcome."""
-    return OUTCOMES[Outcome(outcome)].label
+    """Give the short label of an outcome; the ledger may hold one that no longer exists, which stays as it is."""
+    return OUTCOMES[Outcome(outcome)].label if outcome in set(Outcome) else outcome
 
 
 def as_dict() -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.flag_evaluation import FlagResolutionDetails
+from openfeature.exception import OpenFeatureError
 
 from app.errors import AppError, BadInput
 from app.store import flags as table
@@ -106,10 +106,12 @@ class Flags:
         """Evaluate a boolean flag; an unknown one has the default."""
         if self._core is None:
             return default
-        details: FlagResolutionDetails[bool] = self._core.resolve_boolean_value(
-            key, default, EvaluationContext(attributes=dict(context or {}))
-        )
-        return details.value
+        try:
+            return self._core.resolve_boolean_value(
+                key, default, EvaluationContext(attributes=dict(context or {}))
+            ).value
+        except OpenFeatureError:
+            return default
 
     def why_paused(self, usecase: str) -> str:
         """Say why turns of this use case are refused now, or nothing when they are not."""

@@ -79,11 +79,15 @@ class Caller:
 
     def _settings(self, errand: Errand) -> "ModelSettings":
         settings: ModelSettings = {"max_retries": 0, "max_tokens": errand.max_tokens}
-        if errand.prompt.settings.temperature is not None:
-            settings["temperature"] = errand.prompt.settings.temperature
         thinking = self._catalog.thinking.get(errand.model)
         if thinking is not None:
             settings["thinking"] = False if thinking == "off" else thinking
+        profile = self._providers.model(errand.model).profile
+        refuses = profile.get("anthropic_disallows_sampling_settings") or (
+            profile.get("openai_supports_reasoning") and thinking != "off"
+        )
+        if errand.prompt.settings.temperature is not None and not refuses:
+            settings["temperature"] = errand.prompt.settings.temperature
         return settings
 
     def _parameters(self, errand: Errand) -> "ModelRequestParameters":

@@ -44,4 +44,4 @@ def _closest(claim: str, passage: Passage) -> str:
     wanted = set(stems(claim))
     sentences: list[Sentence] = of_passage(passage)
     best = max(sentences, key=lambda sentence: len(wanted & set(sentence.stems)), default=None)
-    return best.text if best else passage.text
+    return best.source if best else passage.text

@@ -64,7 +64,7 @@ def answer(question: str, passages: Sequence[Passage]) -> Draft | None:
         outcome=Outcome.ANSWERED_EXTRACTIVE,
         revision=REVISION,
         citations=tuple(
-            citation(number, candidate.passage, quote=candidate.sentence.text)
+            citation(number, candidate.passage, quote=candidate.sentence.source)
             for number, candidate in sorted(cited.items())
         ),
         confidence=round(min(1.0, ranked[0].met), 2),
@@ -135,4 +135,5 @@ def _alike(one: Sentence, other: Sentence) -> bool:
 
 def _spoken(candidate: Candidate) -> str:
     sentence = candidate.sentence
-    return f"{sentence.heading}: {sentence.text}" if sentence.is_row and sentence.heading else sentence.text
+    about = sentence.heading.rsplit(" > ", 1)[-1] or candidate.passage.title
+    return f"{about}: {sentence.text}" if sentence.is_row else sentence.text

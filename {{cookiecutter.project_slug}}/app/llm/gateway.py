@@ -50,7 +50,16 @@ class Gateway:
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise StopTurn(Outcome.FAILED_TIMEOUT, error=DeadlinePassed()) from None
+            raise _too_late(turn) from None
+
+    def warm(self) -> None:
+        """Import the vendor's packages and build its models; on the first turn that would stop the loop for seconds."""
+        vendor = self._providers.vendor
+        if vendor.is_configured:
+            for role in self._catalog.rungs - set(self._local):
+                model = self._catalog.model_for(vendor.provider, role, compatible_model=vendor.compatible_model)
+                if model is not None:
+                    self._providers.model(model)
 
     async def aclose(self) -> None:
         """Close the connections to the vendor."""
@@ -71,7 +80,7 @@ class Gateway:
                 preview.tear()
                 skipped.append(Skip(rung=name, reason=str(reason)))
                 log.info("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
-        raise _nothing(turn, prompt, skipped)
+        raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, prompt, skipped)
 
     async def _step(self, name: str, turn: Turn, prompt: Prompt, *, preview: Preview, until_s: float) -> Draft:
         if name in self._local:
@@ -178,6 +187,11 @@ def _nothing(turn: Turn, prompt: Prompt, skipped: list[Skip]) -> StopTurn:
         return _no_evidence(turn, reasons)
     error = ModelFailed("Neither a model nor a stand-in could answer; nothing was done, ask again later.")
     return StopTurn(Outcome.FAILED_MODEL, reason=reasons, error=error)
+
+
+def _too_late(turn: Turn) -> StopTurn:
+    limit = turn.usecase.contract.latency.timeout_s
+    return StopTurn(Outcome.FAILED_TIMEOUT, error=DeadlinePassed(f"No answer was ready within {limit:g} seconds."))
 
 
 def _no_evidence(turn: Turn, reason: str) -> StopTurn:

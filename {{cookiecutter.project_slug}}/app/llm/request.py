@@ -3,23 +3,27 @@
 import re
 from collections.abc import Mapping
 from html import escape
-
-from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
+from typing import TYPE_CHECKING
 
 from app.domain.turn import Message, Passage, Turn
 from app.llm.prompts import Prompt
 
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
+
 CHARS_PER_TOKEN = 3.5
 NOT_GIVEN = "not given"
-TAGS = re.compile(r"<(/?\s*(?:passage|question|history|date|field)\b)", re.IGNORECASE)
+TAGS = re.compile(r"<(\s*/?\s*(?:passage|question|history|date|field)\b)", re.IGNORECASE)
 
 
 class TooLong(Exception):
     """Even without history and with a single passage the prompt is longer than the contract allows."""
 
 
-def messages(prompt: Prompt, turn: Turn) -> list[ModelMessage]:
+def messages(prompt: Prompt, turn: Turn) -> "list[ModelMessage]":
     """Render the prompt; drops the oldest history first, then the last passages, until the budget holds."""
+    from pydantic_ai.messages import ModelRequest, UserPromptPart
+
     history, passages = list(turn.history), visible(turn.passages)
     while True:
         text = prompt.render(_values(prompt, turn, history=history, passages=passages))

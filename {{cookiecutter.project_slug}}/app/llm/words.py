@@ -8,20 +8,23 @@ from snowballstemmer import stemmer
 WORD = re.compile(r"[a-z0-9]+(?:[.,:'/-][a-z0-9]+)*")
 CODE = re.compile(r"^[a-z]+-?\d[a-z0-9-]*$")
 SEPARATOR = re.compile(r"[/:-](?!\d)")
+# The last two lines: people also ask in their own language, with the documents' English words in between.
 FILLERS = frozenset(
-    (
-        "a about after all also am an and any anybody anyone are as at be been before being between both but by can "
-        "could did do does doing during each employee employees everyone find for from get give gets had happen "
-        "happens has have having he her here him his how i if in into is it its just know last let like many may me "
-        "more most much must my need needed needs no not now of off often on one only or our out over own people per "
-        "person please she should since so some somebody someone such tell than that the their them then there these "
-        "they thing this those through to too under until up us use used very want was we were what when where "
-        "whether which while who whom whose why will with within without would you your "
-        "least largest biggest highest lowest maximum minimum max min "
-        # People also ask in their own language, with the documents' English words in between.
-        "ist die der das des den dem ein eine einer und wie viel viele ich mir fur von mit wo wann "
-        "de het een en hoe veel ik voor van met waar wanneer le la les un une du et est quel quelle combien pour"
-    ).split()  # fmt: skip
+    re.findall(
+        r"\w+",
+        """
+        a about after all also am an and any anybody anyone are as at be been before being between both but by can
+        could did do does doing during each employee employees everyone find for from get give gets had happen
+        happens has have having he her here him his how i if in into is it its just know last let like many may me
+        more most much must my need needed needs no not now of off often on one only or our out over own people per
+        person please she should since so some somebody someone such tell than that the their them then there these
+        they thing this those through to too under until up us use used very want was we were what when where
+        whether which while who whom whose why will with within without would you your
+        least largest biggest highest lowest maximum minimum max min
+        ist die der das des den dem ein eine einer und wie viel viele ich mir fur von mit wo wann
+        de het een en hoe veel ik voor van met waar wanneer le la les un une du et est quel quelle combien pour
+        """,
+    )
 )
 SAME = {
     "vacation": "leave",

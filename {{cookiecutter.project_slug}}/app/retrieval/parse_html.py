@@ -44,12 +44,11 @@ def take_hidden(soup: BeautifulSoup) -> list[str]:
         if _hides(rule):
             for element in _select(soup, selector):
                 element["hidden"] = ""
-    for element in soup.find_all(True):
-        if not element.decomposed and _is_hidden(element, has_backgrounds="background" in styles):
-            hidden.append(element.get_text(" "))
-            element.decompose()
+    # Not `decompose`: on elements of a removed one, the library then searches the whole tree for each attribute.
+    for element in [found for found in soup.find_all(True) if _is_hidden(found, has_backgrounds="background" in styles)]:
+        hidden.append(element.extract().get_text(" "))
     for element in soup.find_all(_NEVER_SHOWN):
-        element.decompose()
+        element.extract()
     return [text for text in hidden if text.strip()]
 
 

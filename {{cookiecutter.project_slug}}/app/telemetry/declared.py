@@ -28,13 +28,18 @@ _FOUND = (0, 1, 2, 3, 5, 8, 13, 20)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its labels never hold people, questions or ids."""
+    """One metric: its labels never hold people, questions or ids.
+
+    A gauge with `fresh_s` is about the whole service and is forgotten that many seconds after it was observed: any
+    process may observe it next, and a value that nobody renews must not pass for the truth.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    fresh_s: float = 0
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -48,8 +53,8 @@ def _counter(name: str, help_: str, *labels: str) -> Metric:
     return Metric(name, "counter", help_, labels)
 
 
-def _gauge(name: GaugeName, help_: str, *labels: str) -> Metric:
-    return Metric(name, "gauge", help_, labels)
+def _gauge(name: GaugeName, help_: str, *labels: str, fresh_s: float = 0) -> Metric:
+    return Metric(name, "gauge", help_, labels, fresh_s=fresh_s)
 
 
 def _histogram(name: str, help_: str, *labels: str, buckets: tuple[float, ...]) -> Metric:
@@ -83,9 +88,9 @@ METRICS = (
         *("http_request_method", "http_response_status_code", "http_route"),
         buckets=_TURN_S,
     ),
-    _gauge("outbox_unsent", "messages stored but not yet handed to the queue or a webhook"),
-    _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none"),
-    _gauge("jobs_open", "jobs that are not over", "status"),
+    _gauge("outbox_unsent", "messages stored but not yet handed to the queue or a webhook", fresh_s=60),
+    _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none", fresh_s=60),
+    _gauge("jobs_open", "jobs that are not over", "status", fresh_s=60),
     _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),
     _gauge("flags_age_seconds", "time since this process last read the flags from the database"),
     _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),

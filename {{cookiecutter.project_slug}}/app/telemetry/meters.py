@@ -1,10 +1,11 @@
 """The instruments behind the declared metrics, and the two ways they leave: Prometheus' text and OTLP."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import Counter, Histogram
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
@@ -34,6 +35,23 @@ class _Before(Collector):
     def collect(self) -> Iterable[Family]:
         self._refresh()
         return ()
+
+
+class State:
+    """What a gauge was last observed to be, per set of labels."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._fresh_s = metric.fresh_s
+        self._seen: dict[tuple[tuple[str, str], ...], tuple[float, float]] = {}
+
+    def set(self, value: float, labels: Mapping[str, str]) -> None:
+        """Keep what is true now."""
+        self._seen[tuple(sorted(labels.items()))] = (value, monotonic())
+
+    def read(self, _options: CallbackOptions) -> Iterable[Observation]:
+        """Give what is still fresh."""
+        oldest = monotonic() - self._fresh_s if self._fresh_s else 0
+        return [Observation(value, dict(labels)) for labels, (value, at) in list(self._seen.items()) if at >= oldest]
 
 
 class Meters:
@@ -75,7 +93,9 @@ class Meters:
         self.counters: dict[str, Counter] = {
             m.name: meter.create_counter(m.name.removesuffix("_total"), description=m.help) for m in of_kind["counter"]
         }
-        self.gauges = {m.name: meter.create_gauge(m.name, description=m.help) for m in of_kind["gauge"]}
+        self.gauges = {m.name: State(m) for m in of_kind["gauge"]}
+        for m in of_kind["gauge"]:
+            meter.create_observable_gauge(m.name, [self.gauges[m.name].read], description=m.help)
         self.histograms: dict[str, Histogram] = {
             m.name: meter.create_histogram(
                 m.name, unit=_unit(m), description=m.help, explicit_bucket_boundaries_advisory=m.buckets

@@ -75,7 +75,7 @@ def _may_enter(folder: os.stat_result, lent: pwd.struct_passwd) -> bool:
 def _namespace(lent: pwd.struct_passwd, programs: Path) -> Account:
     """Root under another number: inside the namespace it is not root, outside it may go where root may."""
     bridge = ("unshare", "--user", f"--map-user={lent.pw_uid}", f"--map-group={lent.pw_gid}")
-    if shutil.which("unshare") and subprocess.run([*bridge, "true"], capture_output=True).returncode == 0:
+    if shutil.which("unshare") and not subprocess.run([*bridge, "true"], capture_output=True, check=False).returncode:
         return Account(bridge=bridge)
     raise EngineError(
         f"PostgreSQL does not run as root, and the account {lent.pw_name} cannot reach {programs} or the data folder. "

@@ -53,7 +53,8 @@ def create(data: Path, *, account: Account, database: str) -> None:
 
 def _check_version(data: Path) -> None:
     have = (data / "PG_VERSION").read_text().strip()
-    said = subprocess.run([programs() / "postgres", "--version"], capture_output=True, text=True).stdout.strip()
+    command = [str(programs() / "postgres"), "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     if f" {have}." not in said:
         cure = f"restore a backup into an empty folder, or delete {data.parent} to start anew"
         raise EngineError(f"{data} was written by PostgreSQL {have}, but here is {said}: {cure}")
@@ -61,8 +62,7 @@ def _check_version(data: Path) -> None:
 
 def _call(account: Account, program: str, *options: str, text: str = "") -> None:
     command = [*account.bridge, str(programs() / program), *options]
-    done = subprocess.run(
-        command, input=text, capture_output=True, text=True, cwd="/", env=environment(), **account.arguments()
-    )
+    how = {"input": text, "capture_output": True, "text": True, **account.arguments()}
+    done = subprocess.run(command, cwd="/", env=environment(), check=False, **how)
     if done.returncode != 0 or "ERROR:" in done.stderr:
         raise EngineError(f"{program} failed with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -1,6 +1,7 @@
 """What `make up` shows: the parts' lines with coloured names, how long a step takes, and the table of what runs."""
 
 import asyncio
+import itertools
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -13,8 +14,8 @@ from rich.table import Table
 COLOURS = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m")
 OFF = "\x1b[0m"
 WIDTH = 17
-# Anything longer than this says so, and again as often.
-PATIENCE_S = 2.0
+# Anything longer than the first says so, then at each of these, then as often as the last.
+TOLD_AT_S = (2, 5, 10, 20, 30)
 
 
 class Screen:
@@ -66,9 +67,9 @@ class Screen:
             ticker.cancel()
 
     async def _tick(self, name: str, began: float) -> None:
-        while True:
-            await asyncio.sleep(PATIENCE_S)
-            self.say(f"{name}: {time.monotonic() - began:.0f} s so far")
+        for told_s in itertools.chain(TOLD_AT_S, itertools.count(2 * TOLD_AT_S[-1], TOLD_AT_S[-1])):
+            await asyncio.sleep(began + told_s - time.monotonic())
+            self.say(f"{name}: {told_s} s so far")
 
     def _write(self, text: str) -> None:
         # A closed pipe (`make up | head`) must not keep us from stopping the parts.

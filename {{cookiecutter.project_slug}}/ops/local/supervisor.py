@@ -35,7 +35,7 @@ class Child:
         """Pass its lines on until it ends; answers the shell's exit code, 128 + n after signal n."""
         reading = asyncio.create_task(self._read(tell))
         # Polled, because asyncio's own wait also waits for whoever else holds the pipe.
-        while (code := self._process.poll()) is None:
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
         await asyncio.wait({reading}, timeout=LAST_WORDS_S)
         reading.cancel()

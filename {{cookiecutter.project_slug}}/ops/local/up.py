@@ -133,12 +133,13 @@ class Up:
         return self._report(child, "failed") if child.exit_code else GOOD
 
     async def _ready(self, url: str) -> bool:
-        refusal = "nothing"
+        refusal, pause_s = "nothing", 0.05
         try:
             async with self._screen.step("start"), asyncio.timeout(READY_S):
                 for path in (part.health for part in self._plan.parts if part.health):
                     while refusal := await asyncio.to_thread(_refusal, url + path):
-                        await asyncio.sleep(0.1)
+                        await asyncio.sleep(pause_s)
+                        pause_s = min(1.2 * pause_s, 1.0)
         except TimeoutError:
             self._screen.say(f"not ready after {READY_S:.0f} s; the API says: {refusal}")
             return False

@@ -124,7 +124,10 @@ class Anthropic:
             ]
             events.append({"type": "content_block_stop", "index": 0})
         ending = {"stop_reason": "end_turn", "stop_sequence": None}
-        events += [{"type": "message_delta", "delta": ending, "usage": {"output_tokens": said}}, {"type": "message_stop"}]
+        events += [
+            {"type": "message_delta", "delta": ending, "usage": {"output_tokens": said}},
+            {"type": "message_stop"},
+        ]
         return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
 
     def error(self, status: int) -> dict[str, Any]:

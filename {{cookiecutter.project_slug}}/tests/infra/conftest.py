@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -29,8 +29,9 @@ SECRETS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker here too, so that this folder runs by itself."""
-    config.addinivalue_line("markers", "proves(requirement): the requirement that a test is evidence for")
+    """Register the markers here too, so that this folder runs by itself."""
+    config.addinivalue_line("markers", "proves(*ids): the requirements that the test is evidence for")
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
 
 
 def not_measured(reason: str) -> NoReturn:
@@ -99,7 +100,7 @@ def _await_start(url: str, process: subprocess.Popen[bytes], log: Path, *, timeo
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()  # noqa: S310
+            urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()
         except OSError:
             time.sleep(0.1)
         else:

@@ -28,8 +28,6 @@ case "$1" in
 esac
 """
 
-pytestmark = pytest.mark.filterwarnings("ignore:The .warn. method is deprecated:DeprecationWarning")
-
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -61,16 +59,16 @@ def test_each_environment_has_a_state_of_its_own(calls: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code", "last"), [("dev\n", 0, "apply"), ("yes\n", 2, "show"), ("", 2, "show")])
-@pytest.mark.parametrize("command", ["apply", "destroy"])
 def test_nothing_changes_until_the_environment_is_named(
-    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, command: str, answer: str, code: int, last: str
+    calls: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, last: str
 ) -> None:
-    typed = tmp_path / "typed"
+    typed = calls.with_name("typed")
     typed.write_text(answer)
-    with typed.open() as keyboard:
-        monkeypatch.setattr(sys, "stdin", keyboard)
-        assert deploy.main([command, "--environment", "dev"]) == code
-    assert commands(calls)[-1] == last
+    for command in ("apply", "destroy"):
+        with typed.open() as keyboard:
+            monkeypatch.setattr(sys, "stdin", keyboard)
+            assert deploy.main([command, "--environment", "dev"]) == code
+        assert commands(calls)[-1] == last
 
 
 def test_what_was_planned_is_what_is_applied(calls: Path) -> None:
@@ -82,14 +80,14 @@ def test_what_was_planned_is_what_is_applied(calls: Path) -> None:
     assert not Path(file).exists(), "a plan file holds secrets"
 
 
-@pytest.mark.parametrize("command", ["PLAN", "APPLY"])
+@pytest.mark.parametrize("command", ["plan", "apply"])
 def test_a_failure_of_terraform_is_exit_1(
-    calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    calls: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: str
 ) -> None:
-    monkeypatch.setenv(f"TERRAFORM_{command}", "1")
-    with capsys.disabled():
-        assert deploy.main(["apply", "--environment", "dev", "--auto-approve"]) == 1
-    assert commands(calls)[-1] == command.lower()
+    monkeypatch.setenv(f"TERRAFORM_{command.upper()}", "1")
+    assert deploy.main(["apply", "--environment", "dev", "--auto-approve"]) == 1
+    assert f"dev: terraform {command} failed (exit 1)" in capfd.readouterr().err
+    assert commands(calls)[-1] == command
 
 
 def test_an_apply_without_changes_does_nothing(

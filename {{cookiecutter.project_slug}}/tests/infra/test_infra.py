@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import pytest
 
 from infra.deploy import Deployment, TerraformError
@@ -16,12 +16,8 @@ NAME = "infra-test-dev"
 PROCESSES = ["api", "beat", "worker-documents", "worker-turns"]
 WORLD = "0.0.0.0/0"
 
-pytestmark = [
-    # python-terraform 0.10.1 logs every non-zero exit, a plan with changes among them, through `log.warn`.
-    pytest.mark.filterwarnings("ignore:The .warn. method is deprecated:DeprecationWarning"),
-]
 
-
+@pytest.mark.slow
 @pytest.mark.proves("INT-5")
 def test_an_environment_is_built_rolled_back_and_removed_from_code(
     account: Path, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -49,6 +45,26 @@ def test_an_environment_is_built_rolled_back_and_removed_from_code(
         monkeypatch.delenv(f"TF_VAR_{name}")
     deployment.destroy(auto_approve=True)
     assert leftovers() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.proves("INT-5")
+@pytest.mark.usefixtures("secrets")
+def test_production_survives_a_zone_and_keeps_its_data(account: Path) -> None:
+    with Deployment(account, "prod").planned() as plan:
+        database = planned(plan.content, "module.data.aws_db_instance.this")
+        redis = planned(plan.content, "module.data.aws_elasticache_replication_group.this")
+        balancer = planned(plan.content, "module.service.aws_lb.this")
+    assert [database[name] for name in ("multi_az", "deletion_protection", "storage_encrypted")] == [True] * 3
+    assert database["skip_final_snapshot"] is False
+    assert [redis[name] for name in ("multi_az_enabled", "automatic_failover_enabled")] == [True] * 2
+    assert balancer["enable_deletion_protection"] is True
+
+
+def planned(plan: dict[str, Any], address: str) -> dict[str, Any]:
+    """Return the attributes that a resource will have."""
+    [after] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == address]
+    return dict(after)
 
 
 def check_network() -> None:
@@ -177,10 +193,17 @@ def leftovers() -> dict[str, list[str]]:
         "balancers": [
             one["LoadBalancerName"] for one in boto3.client("elbv2").describe_load_balancers()["LoadBalancers"]
         ],
-        "clusters": boto3.client("ecs").list_clusters()["clusterArns"],
+        "clusters": active_clusters(),
         "tasks": boto3.client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"],
         "secrets": [one["Name"] for one in boto3.client("secretsmanager").list_secrets()["SecretList"]],
         "roles": [one["RoleName"] for one in boto3.client("iam").list_roles()["Roles"] if NAME in one["RoleName"]],
         "logs": [one["logGroupName"] for one in boto3.client("logs").describe_log_groups()["logGroups"]],
     }
     return {kind: names for kind, names in found.items() if names}
+
+
+def active_clusters() -> list[str]:
+    """Return the clusters that are not deleted: ECS, and so moto, goes on listing those for a while."""
+    ecs = boto3.client("ecs")
+    described = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
+    return [one["clusterName"] for one in described if one["status"] == "ACTIVE"]

@@ -1,7 +1,7 @@
 """A gateway for each vendor's wire format, over real HTTP to the fake vendor."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+import tomllib
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -22,9 +22,7 @@ Build = Callable[..., Gateway]
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    import tomllib
-
-    return parse_catalog(tomllib.loads(Path(ROOT / "config" / "models.toml").read_text()))
+    return parse_catalog(tomllib.loads((ROOT / "config" / "models.toml").read_text()))
 
 
 @pytest_asyncio.fixture
@@ -37,6 +35,7 @@ async def build(vendor: RunningVendor, catalog: Catalog) -> AsyncIterator[Build]
         base = address if provider == "anthropic" else f"{address}/v1"
         known = Vendor(provider, api_key="secret-key", base_url=base, compatible_model="tiny-model")
         made.append(Gateway(catalog, Providers(known), limits=limits or CallLimits(first_token_s=1.0)))
+        made[-1].warm()
         return made[-1]
 
     yield make
@@ -61,6 +60,3 @@ class Shown:
 @pytest.fixture
 def shown() -> Shown:
     return Shown()
-
-
-Wait = Callable[[], Awaitable[None]]

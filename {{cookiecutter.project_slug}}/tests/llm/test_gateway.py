@@ -38,7 +38,9 @@ async def test_a_model_answers_with_citations_and_a_ledger_row(provider: Provide
 
 
 @pytest.mark.proves("CST-1")
-@pytest.mark.parametrize(("provider", "is_priced"), [("openai", True), ("anthropic", True), ("openai_compatible", False)])
+@pytest.mark.parametrize(
+    ("provider", "is_priced"), [("openai", True), ("anthropic", True), ("openai_compatible", False)]
+)
 async def test_a_call_is_priced_where_a_price_is_known(provider: Provider, is_priced: bool, build: Build) -> None:
     asked = turn(*LADDER)
     await build(provider).answer(asked, answer_prompt())
@@ -116,21 +118,21 @@ async def test_a_hanging_vendor_leaves_time_for_the_next_rung(
 @pytest.mark.proves("LAT-5")
 async def test_the_deadline_ends_a_turn_that_has_no_other_rung(build: Build, vendor: RunningVendor) -> None:
     vendor.will("hang")
-    case, started = usecase("standard"), time.monotonic()
+    started = time.monotonic()
     with pytest.raises(StopTurn) as stopped:
-        await build().answer(turn(usecase=case, seconds=0.5), answer_prompt())
+        await build().answer(turn("standard", seconds=0.5), answer_prompt())
     assert time.monotonic() - started < 1.0
-    assert stopped.value.outcome in (Outcome.FAILED_TIMEOUT, Outcome.FAILED_MODEL)
+    assert stopped.value.outcome is Outcome.FAILED_TIMEOUT
+    assert isinstance(stopped.value.error, DeadlinePassed)
 
 
-async def test_a_deadline_during_the_last_rung_is_a_timeout(build: Build, vendor: RunningVendor) -> None:
+async def test_an_asker_who_reads_too_slowly_is_cut_off_at_the_deadline(catalog: Catalog) -> None:
     async def sleeps(text: str) -> None:
         await asyncio.sleep(5)
 
     with pytest.raises(StopTurn) as stopped:
-        await build().answer(turn(*LADDER, seconds=0.5, listener=sleeps), answer_prompt())
+        await Gateway(catalog, Providers(Vendor())).answer(turn(*LADDER, seconds=0.3, listener=sleeps), answer_prompt())
     assert stopped.value.outcome is Outcome.FAILED_TIMEOUT
-    assert isinstance(stopped.value.error, DeadlinePassed)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -193,7 +195,9 @@ async def test_a_structured_answer_is_checked_and_asked_for_once_more(
 @pytest.mark.proves("REL-3")
 async def test_two_wrong_shapes_leave_the_rung(build: Build, vendor: RunningVendor) -> None:
     def rules(asked: Turn) -> Draft:
-        return Draft(text="", rung="", outcome=Outcome.ANSWERED_RULES, data={"colour": "blue", "size": 2}, confidence=0.4)
+        return Draft(
+            text="", rung="", outcome=Outcome.ANSWERED_RULES, data={"colour": "blue", "size": 2}, confidence=0.4
+        )
 
     vendor.will("wrong_schema", "wrong_schema")
     case = usecase("standard", "rules", rules=rules)
@@ -236,7 +240,9 @@ async def test_without_a_key_the_extractive_rung_answers_and_says_why(catalog: C
 
 async def test_weak_evidence_is_refused_in_the_words_of_the_contract(catalog: Catalog) -> None:
     with pytest.raises(StopTurn) as stopped:
-        await Gateway(catalog, Providers(Vendor())).answer(turn(*LADDER, question="Who owns the moon?"), answer_prompt())
+        await Gateway(catalog, Providers(Vendor())).answer(
+            turn(*LADDER, question="Who owns the moon?"), answer_prompt()
+        )
     assert (stopped.value.outcome, stopped.value.answer) == (Outcome.REFUSED_NO_EVIDENCE, NO_EVIDENCE)
 
 
@@ -277,7 +283,7 @@ async def test_a_cancelled_call_leaves_its_row(build: Build, vendor: RunningVend
     vendor.will("hang")
     asked = turn(*LADDER)
     task = asyncio.create_task(build().answer(asked, answer_prompt()))
-    while not vendor.requests:
+    while not vendor.requests:  # noqa: ASYNC110  the vendor runs in another thread
         await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

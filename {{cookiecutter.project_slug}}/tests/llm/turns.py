@@ -57,7 +57,7 @@ def triage_prompt() -> Prompt:
 
 def contract(*ladder: str, timeout_s: float = 10, max_input_tokens: int = 6000) -> Contract:
     owner = "ada@example.org"
-    owners = {role: owner for role in ("workflow", "prompt", "cost", "on_call", "escalation")}
+    owners = dict.fromkeys(("workflow", "prompt", "cost", "on_call", "escalation"), owner)
     return Contract.model_validate(
         {
             "title": "Test",

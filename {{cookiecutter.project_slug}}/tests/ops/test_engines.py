@@ -114,7 +114,8 @@ def test_postgres_keeps_data_and_address_over_a_clean_restart(postgres: Postgres
 
 def test_postgres_recovers_committed_rows_after_a_total_kill_under_load(postgres: Postgres) -> None:
     ask(postgres, "CREATE TABLE kept AS SELECT 42 AS n")
-    busy = subprocess.Popen([sys.executable, "-c", BUSY, postgres.url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", BUSY, postgres.url]
+    busy = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert busy.stdout is not None and busy.stdout.read(1) == b"!"
     postgres.kill()
     assert postgres.pids() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,15 @@ def test_a_clean_merge_says_what_to_do_next(project: Path) -> None:
     result = update(project, 'pathlib.Path("new.txt").write_text("new")')
     assert result.returncode == 0
     assert "make setup check test" in result.stdout
+
+
+def test_without_uv_the_message_says_where_to_get_it(project: Path) -> None:
+    only_git = project.parent / "bin"
+    only_git.mkdir()
+    (only_git / "git").symlink_to(shutil.which("git") or "git")
+    env = {"PATH": str(only_git), "HOME": str(project)}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], cwd=project, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "make setup" in done.stderr

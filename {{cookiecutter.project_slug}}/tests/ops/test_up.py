@@ -51,7 +51,9 @@ def drain(*_): time.sleep(0.7); print("drained", flush=True); sys.exit(0)
 signal.signal(signal.SIGTERM, drain)
 print("working", flush=True); time.sleep(600)
 """
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('working', flush=True); time.sleep(600)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('working', flush=True); time.sleep(600)"
+)
 CODES = {"api": API, "worker": WORKER, "migrate": "print('migrated')", "samples": "print('sampled')"}
 ASK = "import sys; print('asked', sys.argv[2:]); print('It is on the shelf [1].')"
 
@@ -81,7 +83,9 @@ class Service:
 
     def engines(self) -> list[int]:
         """Engines of this folder: PostgreSQL's children carry no path, so only its postmaster is seen here."""
-        return [p.pid for p in processes.listing() if f"{self.folder}/.local/" in p.command and p.pid not in self.marked()]
+        return [
+            p.pid for p in processes.listing() if f"{self.folder}/.local/" in p.command and p.pid not in self.marked()
+        ]
 
 
 class Run:
@@ -343,6 +347,8 @@ def test_production_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 def _children(parent: int, text: str) -> list[int]:
     """The children of a process whose command holds the text."""
-    rows = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
     fields = [row.split(None, 2) for row in rows.splitlines()]
     return [int(f[0]) for f in fields if int(f[1]) == parent and text in f[2]]

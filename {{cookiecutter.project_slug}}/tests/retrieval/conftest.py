@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from app.domain.identity import Principal
 from app.retrieval.embed import LexicalEmbedder
@@ -22,28 +21,30 @@ def usecase() -> str:
     return f"test_{uuid4().hex}"
 
 
-@pytest_asyncio.fixture
-async def service(database_url: str) -> AsyncIterator[Database]:
+@pytest.fixture
+async def reading(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
 
 
-@pytest_asyncio.fixture
-async def ingest(database_url: str) -> AsyncIterator[Database]:
+@pytest.fixture
+async def writing(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, role="app_ingest")
     yield database
     await database.close()
 
 
 @pytest.fixture
-def write(ingest: Database, usecase: str) -> Write:
+def write(writing: Database, usecase: str) -> Write:
     async def write(path: str, text: str, *, readers: tuple[str, ...] = ("everyone",), **facts: object) -> UUID:
         vectors = await LexicalEmbedder().embed([text])
         pieces = (Piece("", None, text, False, vectors[0]),)
-        known = Facts(usecase, "test", path, f"Title of {path}", documents.normal_readers(readers), "text/plain", **facts)
+        known = Facts(
+            usecase, "test", path, f"Title of {path}", documents.normal_readers(readers), "text/plain", **facts
+        )
         id = documents.document_id(usecase, "test", path)
-        async with ingest.work() as work:
+        async with writing.work() as work:
             await documents.save(work, id, known, Content("hash", pieces))
         return id
 
@@ -51,10 +52,10 @@ def write(ingest: Database, usecase: str) -> Write:
 
 
 @pytest.fixture
-def ask(service: Database, usecase: str) -> Ask:
+def ask(reading: Database, usecase: str) -> Ask:
     async def ask(question: str, *groups: str, user: str = "ada", limit: int = 20) -> list[str]:
         who = Principal(user, groups=groups)
-        found = await Searcher(service, LexicalEmbedder()).search(question, principal=who, usecase=usecase, limit=limit)
+        found = await Searcher(reading, LexicalEmbedder()).search(question, principal=who, usecase=usecase, limit=limit)
         return [passage.uri for passage in found]
 
     return ask

@@ -52,7 +52,11 @@ def test_markdown_keeps_headings_and_names_the_columns_of_each_row() -> None:
     )
     assert parse(text.encode(), filename="a.md").chunks == [
         Chunk("Leave", None, "You get 25 days, see the rules."),
-        Chunk("Leave > Notice", None, "Length: 3 days; Notice: 2 weeks\nLength: 10 days; Notice: 6 weeks\n- first\n- second\n# code"),
+        Chunk(
+            "Leave > Notice",
+            None,
+            "Length: 3 days; Notice: 2 weeks\nLength: 10 days; Notice: 6 weeks\n- first\n- second\n# code",
+        ),
     ]
 
 
@@ -82,9 +86,19 @@ def test_markdown_hides_what_html_hides() -> None:
 
 def test_pdf_keeps_pages_headings_and_tables_and_drops_running_heads() -> None:
     head = (50, 820, 8, "Running head")
-    first = [head, (50, 780, 18, "Travel"), (50, 750, 10, "Hotels cost at most 165 euros per night, and no"), (50, 738, 10, "more.")]
+    first = [
+        head,
+        (50, 780, 18, "Travel"),
+        (50, 750, 10, "Hotels cost at most 165 euros per night, and no"),
+        (50, 738, 10, "more."),
+    ]
     first += [(50, 700, 10, "City"), (200, 700, 10, "Limit"), (50, 686, 10, "London"), (200, 686, 10, "210 euros")]
-    second = [head, (50, 780, 13, "2. Cars"), (50, 760, 10, "Rental cars are of the compact class."), (50, 30, 8, "Page 2")]
+    second = [
+        head,
+        (50, 780, 13, "2. Cars"),
+        (50, 760, 10, "Rental cars are of the compact class."),
+        (50, 30, 8, "Page 2"),
+    ]
     assert parse(pdf(first, second), filename="a.pdf").chunks == [
         Chunk("Travel", 1, "Hotels cost at most 165 euros per night, and no more.\nCity: London; Limit: 210 euros"),
         Chunk("Travel > 2. Cars", 2, "Rental cars are of the compact class.\nPage 2"),
@@ -104,7 +118,9 @@ def test_docx_keeps_headings_tables_and_order_and_hides_hidden_runs() -> None:
         cell.text = text
     document.add_paragraph("Afterwards", style="List Bullet")
     parsed = parse(word_file(document), filename="a.docx")
-    assert parsed.chunks == [Chunk("Leave > Carers", None, "Primary carers: 18 weeks.\nSite: Galway; Pay: full\n- Afterwards")]
+    assert parsed.chunks == [
+        Chunk("Leave > Carers", None, "Primary carers: 18 weeks.\nSite: Galway; Pay: full\n- Afterwards")
+    ]
     assert parsed.hidden == "ignore oneignore twoignore three"
 
 
@@ -116,7 +132,9 @@ def test_text_finds_headings_and_joins_broken_lines() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["part_no,price\nTW-1,640\n", "part_no;price\nTW-1;640\n", "part_no\tprice\nTW-1\t640\n"])
+@pytest.mark.parametrize(
+    "text", ["part_no,price\nTW-1,640\n", "part_no;price\nTW-1;640\n", "part_no\tprice\nTW-1\t640\n"]
+)
 def test_csv_rows_name_their_columns(text: str) -> None:
     assert parse(text.encode(), filename="a.csv").chunks == [Chunk("", None, "part no: TW-1; price: 640")]
 
@@ -159,7 +177,9 @@ def test_broken_files_have_a_reason() -> None:
 
 
 def test_format_follows_the_media_type_where_the_name_has_no_ending() -> None:
-    assert parse(b"# A\n\ntext", filename="a", media_type="text/markdown; charset=utf-8").chunks == [Chunk("A", None, "text")]
+    assert parse(b"# A\n\ntext", filename="a", media_type="text/markdown; charset=utf-8").chunks == [
+        Chunk("A", None, "text")
+    ]
 
 
 def test_encrypted_pdf_is_named_as_such() -> None:

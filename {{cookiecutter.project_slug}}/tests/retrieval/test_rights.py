@@ -80,33 +80,29 @@ async def _each_agrees(url: str, shelf: list[tuple[str, ...]], who: Principal) -
             await database.close()
 
 
-@pytest.mark.asyncio
-async def test_without_claims_there_are_no_rows(service, ingest, usecase) -> None:
-    await fill(ingest, usecase, [("everyone",), ("user:ada",)])
-    assert await found(service, usecase, claims=(), filter_by=NAMES) == set()
-    async with service.work() as work:
+async def test_without_claims_there_are_no_rows(reading, writing, usecase) -> None:
+    await fill(writing, usecase, [("everyone",), ("user:ada",)])
+    assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
+    async with reading.work() as work:
         assert (await work.sql("SELECT count(*) FROM chunks")).scalar_one() == 0
         assert (await work.sql("SELECT count(*) FROM documents")).scalar_one() == 0
 
 
-@pytest.mark.asyncio
-async def test_plain_select_shows_only_what_the_claims_allow(service, ingest, usecase) -> None:
-    await fill(ingest, usecase, [("group:hr",), ("group:sales",), ("everyone",)])
-    async with service.work(readers=("everyone", "group:hr")) as work:
+async def test_plain_select_shows_only_what_the_claims_allow(reading, writing, usecase) -> None:
+    await fill(writing, usecase, [("group:hr",), ("group:sales",), ("everyone",)])
+    async with reading.work(readers=("everyone", "group:hr")) as work:
         rows = await work.sql("SELECT path FROM documents WHERE usecase = :usecase", usecase=usecase)
         assert set(rows.scalars()) == {"0", "2"}
 
 
-@pytest.mark.asyncio
-async def test_claims_of_one_transaction_do_not_reach_the_next(service, ingest, usecase) -> None:
-    await fill(ingest, usecase, [("everyone",)])
+async def test_claims_of_one_transaction_do_not_reach_the_next(reading, writing, usecase) -> None:
+    await fill(writing, usecase, [("everyone",)])
     for _ in range(3):
-        assert await found(service, usecase, claims=("everyone",), filter_by=NAMES) == {"0"}
-        assert await found(service, usecase, claims=(), filter_by=NAMES) == set()
+        assert await found(reading, usecase, claims=("everyone",), filter_by=NAMES) == {"0"}
+        assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
 
 
-@pytest.mark.asyncio
-async def test_service_role_may_not_write_documents_or_rights(service, write) -> None:
+async def test_service_role_may_not_write_documents_or_rights(reading, write) -> None:
     await write("a", TEXT, readers=("group:hr",))
     for statement in (
         "UPDATE acls SET readers = '{everyone}'",
@@ -115,56 +111,49 @@ async def test_service_role_may_not_write_documents_or_rights(service, write) ->
         "INSERT INTO acls (readers) VALUES ('{everyone,x}')",
     ):
         with pytest.raises(Exception, match="permission denied"):
-            async with service.work(readers=NAMES) as work:
+            async with reading.work(readers=NAMES) as work:
                 await work.sql(statement)
 
 
-@pytest.mark.asyncio
-async def test_revocation_holds_at_the_next_search(ingest, write, ask) -> None:
+async def test_revocation_holds_at_the_next_search(writing, write, ask) -> None:
     id = await write("a", TEXT, readers=("group:hr",))
     assert await ask("tide table", "hr") == ["a"]
-    async with ingest.work() as work:
+    async with writing.work() as work:
         document = await documents.get(work, id, readers=("group:hr",))
         await documents.change(work, id, replace(document.facts, readers=("user:bob",)))
     assert await ask("tide table", "hr") == []
     assert await ask("tide table", user="bob") == ["a"]
 
 
-@pytest.mark.asyncio
-async def test_hidden_documents_change_neither_score_nor_order(service, write, usecase) -> None:
+async def test_hidden_documents_change_neither_score_nor_order(reading, write, usecase) -> None:
     await write("a", TEXT)
     await write("b", "Tide gauges are read at noon by the keeper.")
-    searcher, who = Searcher(service, LexicalEmbedder()), Principal("ada")
+    searcher, who = Searcher(reading, LexicalEmbedder()), Principal("ada")
     before = await searcher.search("tide table harbour", principal=who, usecase=usecase, limit=5)
     for place in range(20):
         await write(f"secret-{place}", f"Secret tide table {place}, secret harbour.", readers=("group:hr",))
     assert await searcher.search("tide table harbour", principal=who, usecase=usecase, limit=5) == before
 
 
-@pytest.mark.asyncio
-async def test_passage_says_by_which_name_it_was_visible_and_no_other(service, write, usecase) -> None:
+async def test_passage_says_by_which_name_it_was_visible_and_no_other(reading, write, usecase) -> None:
     await write("a", TEXT, readers=("group:hr", "group:sales", "user:bob"))
     who = Principal("ada", groups=("sales", "engineering"))
-    (passage,) = await Searcher(service, LexicalEmbedder()).search("tide", principal=who, usecase=usecase, limit=5)
+    (passage,) = await Searcher(reading, LexicalEmbedder()).search("tide", principal=who, usecase=usecase, limit=5)
     assert passage.visible_by == ("group:sales",)
 
 
-@pytest.mark.asyncio
-async def test_other_use_cases_are_not_searched(service, write) -> None:
+async def test_other_use_cases_are_not_searched(reading, write) -> None:
     await write("a", TEXT)
-    found_elsewhere = await Searcher(service, LexicalEmbedder()).search(
+    found_elsewhere = await Searcher(reading, LexicalEmbedder()).search(
         "tide", principal=Principal("ada"), usecase="another", limit=5
     )
     assert found_elsewhere == ()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("exact_up_to", [5000, 3])
-async def test_rights_hold_on_both_sides_of_the_crossing(ingest, service, usecase, monkeypatch, exact_up_to) -> None:
-    text = search_sql.SEARCH
-    for number in (search_sql.EXACT_UP_TO, search_sql.EXACT_UP_TO + 1):
-        text = text.replace(f"chunks FROM seen) <= {number}", f"chunks FROM seen) <= {exact_up_to}")
-        text = text.replace(f"chunks FROM seen) > {number}", f"chunks FROM seen) > {exact_up_to}")
+async def test_rights_hold_on_both_sides_of_the_crossing(writing, reading, usecase, monkeypatch, exact_up_to) -> None:
+    text = search_sql.SEARCH.replace(f"seen) <= {search_sql.EXACT_UP_TO}", f"seen) <= {exact_up_to}")
+    text = text.replace(f"seen) > {search_sql.EXACT_UP_TO}", f"seen) > {exact_up_to}")
     monkeypatch.setattr(documents, "SEARCH", text)
-    await fill(ingest, usecase, [("group:hr",), ("group:sales",)] * 5)
-    assert await found(service, usecase, claims=("group:hr",), filter_by=("group:hr",)) == {"0", "2", "4", "6", "8"}
+    await fill(writing, usecase, [("group:hr",), ("group:sales",)] * 5)
+    assert await found(reading, usecase, claims=("group:hr",), filter_by=("group:hr",)) == {"0", "2", "4", "6", "8"}

@@ -1,4 +1,4 @@
-"""What the telemetry tests share: a collector, processes that report to it, a finished turn."""
+"""What the telemetry tests share: processes that report to a collector, a finished turn."""
 
 import json
 import os
@@ -15,9 +15,7 @@ from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Draft, StepTime, Tape, Turn, Usage
 from app.domain.usecase import Contract, UseCase
-from tests.fakes.collector import collector
 
-__all__ = ["collector"]
 PLANTED_QUESTION = "Does the plover tariff apply to Quillfeather"
 PLANTED_EMAIL = "wilhelmina.quillfeather@example.com"
 PLANTED = (PLANTED_QUESTION, PLANTED_EMAIL, "sk-planted0123456789abcdef")

@@ -5,11 +5,11 @@ import json
 import sys
 from typing import Any
 
-import celery  # type: ignore[import-untyped]
+import celery
 import fastapi
 import redis
 import sqlalchemy
-from celery.contrib.testing.worker import start_worker  # type: ignore[import-untyped]
+from celery.contrib.testing.worker import start_worker
 from fastapi.testclient import TestClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry

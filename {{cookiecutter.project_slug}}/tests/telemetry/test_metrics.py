@@ -1,5 +1,6 @@
 """What is recorded is what /metrics shows, under the declared names and with bounded labels."""
 
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,17 @@ def test_gauges_are_read_when_somebody_scrapes_and_a_broken_one_harms_no_other()
     metrics.before_scrape(lambda: metrics.observe("db_pool_in_use", 7))
 
     assert value("db_pool_in_use") == 7
+
+
+def test_a_state_of_the_whole_service_that_nobody_renews_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics.observe("outbox_oldest_seconds", 900)
+    metrics.observe("contract_slo_ratio", 0.99, usecase="answers")
+    assert value("outbox_oldest_seconds") == 900
+    later = time.monotonic() + 61
+    monkeypatch.setattr("app.telemetry.meters.monotonic", lambda: later)
+
+    assert value("outbox_oldest_seconds") is None
+    assert value("contract_slo_ratio", usecase="answers") == 0.99
 
 
 def test_a_worker_serves_its_metrics_beside_its_siblings() -> None:

@@ -22,8 +22,9 @@ def answer_is_cited(turn: Turn, draft: Draft) -> Finding | None:
 
 def answer_is_short(turn: Turn, draft: Draft) -> Finding | None:
     """An answer longer than a screen is not an answer."""
-    length = len(draft.text)
-    return Finding("answer_is_short", f"{length} characters, allowed {LONGEST_CHARS}") if length > LONGEST_CHARS else None
+    if len(draft.text) <= LONGEST_CHARS:
+        return None
+    return Finding("answer_is_short", f"{len(draft.text)} characters, allowed {LONGEST_CHARS}")
 
 
 CHECKS: list[Check] = [markers_exist, answer_is_cited, answer_is_short]

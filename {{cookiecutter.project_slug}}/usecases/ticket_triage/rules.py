@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +11,19 @@ from functools import cache
 from pathlib import Path
 
 from app.sdk import Draft, Outcome, Turn
-from usecases.ticket_triage.cues import CATEGORY_CUES, REPLIES, URGENCY_CUES
 from usecases.ticket_triage.labels import CATEGORIES, URGENCIES
 
-TICKETS = Path(__file__).parent / "sample" / "tickets.csv"
+HERE = Path(__file__).parent
+TICKETS = HERE / "sample" / "tickets.csv"
+_WRITTEN = tomllib.loads((HERE / "cues.toml").read_text(encoding="utf-8"))
+REPLIES: dict[str, str] = _WRITTEN["replies"]
+CUES = {
+    about: {
+        label: re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", re.IGNORECASE)
+        for label, words in _WRITTEN[about].items()
+    }
+    for about in ("category", "urgency")
+}
 WORD = re.compile(r"[^\W_]+")
 # Cutting words short joins "invoice" and "invoices" in any language.
 STEM_CHARS = 6
@@ -44,8 +54,8 @@ def answer(turn: Turn) -> Draft | None:
     """Suggest labels and a reply; `confidence` is the lower of the two labels' probabilities."""
     if not turn.question.strip():
         return None
-    category, sure = decide(turn.question, CATEGORIES, learned("category"), CATEGORY_CUES)
-    urgency, sure_too = decide(turn.question, URGENCIES, learned("urgency"), URGENCY_CUES)
+    category, sure = decide(turn.question, CATEGORIES, learned("category"), CUES["category"])
+    urgency, sure_too = decide(turn.question, URGENCIES, learned("urgency"), CUES["urgency"])
     if category == "feature_request" and urgency == "urgent":
         urgency = "normal"
     data = {

@@ -1,0 +1,44 @@
+// Local times, no double sending, Escape closes what is open. Every page works without this file.
+
+export function localTimes(root = document) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    const short = { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short" };
+    time.title = time.textContent;
+    time.textContent = moment.toLocaleString(undefined, "short" in time.dataset ? short : { dateStyle: "medium", timeStyle: "medium" });
+  }
+}
+
+function sendOnce(event) {
+  // After the form's data is taken: a disabled button would not be part of it.
+  setTimeout(() => {
+    for (const button of event.target.querySelectorAll("button")) button.disabled = true;
+  });
+}
+
+function closeOpen(event) {
+  if (event.key !== "Escape") return;
+  for (const open of document.querySelectorAll("details.menu[open], details.act[open]")) {
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+}
+
+function closeMenu(event) {
+  const menu = document.querySelector("details.menu[open]");
+  if (menu && !menu.contains(event.target)) menu.open = false;
+}
+
+export function dress() {
+  localTimes();
+  document.addEventListener("keydown", closeOpen);
+  document.addEventListener("click", closeMenu);
+  for (const form of document.querySelectorAll("form[method=post]")) form.addEventListener("submit", sendOnce);
+  for (const act of document.querySelectorAll("details.act")) {
+    act.addEventListener("toggle", () => act.open && act.querySelector("input:not([type=hidden])").focus());
+  }
+  // A page out of the browser's memory has its buttons back.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+dress();

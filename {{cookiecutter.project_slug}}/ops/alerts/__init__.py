@@ -1,0 +1,1 @@
+"""When the service calls for help: Prometheus' rules, their proof, and where alerts go."""

@@ -1,0 +1,1 @@
+"""Pages of graphs that open without being built by hand."""

@@ -1,0 +1,271 @@
+"""Writes ops/dashboards/service.json for Grafana; the same input gives the same bytes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DASHBOARD = Path(__file__).with_name("service.json")
+_SOURCE = {"type": "prometheus", "uid": "${source}"}
+_PER_ROW, _WIDTH, _HEIGHT = 3, 8, 7
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One graph: queries with the label that names each line."""
+
+    title: str
+    unit: str
+    queries: tuple[tuple[str, str], ...]
+    help: str = ""
+
+
+def panel(title: str, unit: str, *queries: tuple[str, str], help_: str = "") -> Panel:
+    """Describe a graph in one line."""
+    return Panel(title, unit, queries, help_)
+
+
+def by(label: str) -> str:
+    """Name lines after a label; Grafana's braces, put together so that no template engine takes them for its own."""
+    return "{" * 2 + label + "}" * 2
+
+
+def quantile(share: float, metric: str, *, by_: str, where: str = "") -> str:
+    """Ask for a quantile of a histogram."""
+    return f"histogram_quantile({share}, sum by (le, {by_}) (rate({metric}_bucket{where}[$__rate_interval])))"
+
+
+def rate(metric: str, *, by_: str, where: str = "") -> str:
+    """Ask for what happens per second."""
+    return f"sum by ({by_}) (rate({metric}{where}[$__rate_interval]))"
+
+
+_ASKED = '{usecase=~"$usecase",channel!="evaluation"}'
+_ANSWERED = '{usecase=~"$usecase",family="answered",channel!="evaluation"}'
+_CASE = '{usecase=~"$usecase"}'
+_ERRORS = '{http_response_status_code=~"5.."}'
+
+ROWS: dict[str, tuple[Panel, ...]] = {
+    "Do people get answers?": (
+        panel("Turns by how they end", "reqps", (rate("turns_total", by_="family", where=_ASKED), by("family"))),
+        panel(
+            "Share that fails",
+            "percentunit",
+            (f"usecase:turns_failed:ratio_rate1h{_CASE}", f"{by('usecase')}, one hour"),
+            (f"1 - max by (usecase) (contract_slo_ratio{_CASE})", f"{by('usecase')}, allowed"),
+            help_="TurnFailuresHigh pages at 14.4 times the allowed share (REL-1).",
+        ),
+        panel(
+            "Time to the answer, p95, and the contract's budget",
+            "s",
+            (quantile(0.95, "turn_duration_seconds", by_="usecase", where=_ANSWERED), by("usecase")),
+            (f"max by (usecase) (contract_latency_p95_seconds{_CASE})", f"{by('usecase')}, budget"),
+            help_="TurnLatencyOverBudget pages above the budget (LAT-1).",
+        ),
+        panel(
+            "Time to the answer, p50, p95, p99",
+            "s",
+            *(
+                (quantile(q, "turn_duration_seconds", by_="family", where=_ANSWERED), f"p{q:.0%}".rstrip("%"))
+                for q in (0.5, 0.95, 0.99)
+            ),
+        ),
+        panel(
+            "First words, p95", "s", (quantile(0.95, "first_token_seconds", by_="usecase", where=_CASE), by("usecase"))
+        ),
+        panel(
+            "Why turns were refused or failed",
+            "reqps",
+            (rate("turns_total", by_="outcome", where='{usecase=~"$usecase",family!="answered"}'), by("outcome")),
+        ),
+    ),
+    "Is it good?": (
+        panel("Which rung answers", "reqps", (rate("turns_total", by_="rung", where=_ANSWERED), by("rung"))),
+        panel(
+            "Evaluation against the contract",
+            "percentunit",
+            (f"max by (usecase) (quality_pass_ratio{_CASE})", by("usecase")),
+            (f"max by (usecase) (contract_quality_ratio{_CASE})", f"{by('usecase')}, promised"),
+        ),
+        panel(
+            "Passages found per turn, median",
+            "short",
+            (quantile(0.5, "passages_found", by_="usecase", where=_CASE), by("usecase")),
+        ),
+    ),
+    "What does it cost?": (
+        panel("Dollars per hour, by use case", "currencyUSD", (f"usecase:cost_usd:increase1h{_CASE}", by("usecase"))),
+        panel(
+            "Dollars per hour, by unit",
+            "currencyUSD",
+            (f"sum by (unit) (increase(cost_usd_total{_CASE}[1h]))", by("unit")),
+        ),
+        panel(
+            "Share of the month's budget spent in 30 days",
+            "percentunit",
+            (
+                f"sum by (usecase) (increase(cost_usd_total{_CASE}[30d]))"
+                f" / on (usecase) max by (usecase) (contract_cost_month_usd{_CASE})",
+                by("usecase"),
+            ),
+        ),
+        panel("Tokens", "short", (rate("tokens_total", by_="direction", where=_CASE), by("direction"))),
+        panel("Calls without a known price", "reqps", (rate("unpriced_calls_total", by_="model"), by("model"))),
+    ),
+    "Models and search": (
+        panel(
+            "Model calls by outcome",
+            "reqps",
+            (rate("model_calls_total", by_="model, outcome"), f"{by('model')} {by('outcome')}"),
+        ),
+        panel("Model calls, p95", "s", (quantile(0.95, "model_call_duration_seconds", by_="model"), by("model"))),
+        panel(
+            "Retrieval, p95",
+            "s",
+            (quantile(0.95, "retrieval_duration_seconds", by_="usecase", where=_CASE), by("usecase")),
+        ),
+    ),
+    "Work in the queue": (
+        panel("Open jobs", "short", ("max by (status) (jobs_open)", by("status"))),
+        panel("Outbox", "short", ("max(outbox_unsent)", "unsent"), ("max(outbox_oldest_seconds)", "oldest, seconds")),
+        panel("Jobs that ended", "reqps", (rate("jobs_total", by_="kind, status"), f"{by('kind')} {by('status')}")),
+        panel("Wait before a job starts, p95", "s", (quantile(0.95, "job_queue_wait_seconds", by_="kind"), by("kind"))),
+        panel("Time a job takes, p95", "s", (quantile(0.95, "job_duration_seconds", by_="kind"), by("kind"))),
+    ),
+    "Service": (
+        panel(
+            "Processes that answer",
+            "short",
+            ("sum by (job) (up)", by("job")),
+            ("min by (dependency) (dependency_up)", by("dependency")),
+        ),
+        panel(
+            "Requests",
+            "reqps",
+            (
+                rate("http_server_request_duration_seconds_count", by_="http_response_status_code"),
+                by("http_response_status_code"),
+            ),
+        ),
+        panel(
+            "Errors by route",
+            "reqps",
+            (rate("http_server_request_duration_seconds_count", by_="http_route", where=_ERRORS), by("http_route")),
+        ),
+        panel("Database connections in use", "percentunit", ("db_pool_in_use / db_pool_size", by("instance"))),
+        panel(
+            "Memory and processor",
+            "short",
+            ("process_resident_memory_bytes / 1e9", f"{by('instance')} GB"),
+            ("rate(process_cpu_seconds_total[$__rate_interval])", f"{by('instance')} cores"),
+        ),
+        panel(
+            "Kill switch",
+            "short",
+            ("max by (usecase) (ai_paused)", f"paused: {by('usecase')}"),
+            ("max(flags_age_seconds)", "age of the flags, seconds"),
+            help_="AiPaused, FlagsStale (CTL-1).",
+        ),
+    ),
+}
+
+
+def build() -> dict[str, Any]:
+    """Give the dashboard as Grafana imports it."""
+    return {
+        "title": "Service",
+        "uid": "ai-service",
+        "schemaVersion": 39,
+        "editable": True,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "tags": ["ai-service"],
+        "templating": {"list": [_source_choice(), _usecase_choice()]},
+        "annotations": {"list": [_firing()]},
+        "panels": list(_panels()),
+    }
+
+
+def expressions() -> list[str]:
+    """Give every query of the dashboard, with Grafana's variables filled in."""
+    queries = [query for panels in ROWS.values() for shown in panels for query, _ in shown.queries]
+    queries.append(_firing()["expr"])
+    return [query.replace("$__rate_interval", "5m").replace("$usecase", ".*") for query in queries]
+
+
+def text() -> str:
+    """Give the file's text."""
+    return json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _panels() -> Iterator[dict[str, Any]]:
+    number, y = 1, 0
+    for title, panels in ROWS.items():
+        yield {"id": number, "type": "row", "title": title, "gridPos": {"h": 1, "w": 24, "x": 0, "y": y}, "panels": []}
+        number, y = number + 1, y + 1
+        for index, shown in enumerate(panels):
+            x = index % _PER_ROW
+            yield _graph(
+                shown, number, {"h": _HEIGHT, "w": _WIDTH, "x": x * _WIDTH, "y": y + index // _PER_ROW * _HEIGHT}
+            )
+            number += 1
+        y += -(-len(panels) // _PER_ROW) * _HEIGHT
+
+
+def _graph(shown: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "timeseries",
+        "title": shown.title,
+        "description": shown.help,
+        "datasource": _SOURCE,
+        "gridPos": place,
+        "fieldConfig": {"defaults": {"unit": shown.unit, "min": 0}, "overrides": []},
+        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "targets": [
+            {"refId": chr(ord("A") + index), "datasource": _SOURCE, "expr": query, "legendFormat": legend}
+            for index, (query, legend) in enumerate(shown.queries)
+        ],
+    }
+
+
+def _source_choice() -> dict[str, Any]:
+    return {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
+
+
+def _usecase_choice() -> dict[str, Any]:
+    query = "label_values(contract_slo_ratio, usecase)"
+    return {
+        "name": "usecase",
+        "label": "Use case",
+        "type": "query",
+        "datasource": _SOURCE,
+        "query": {"query": query, "refId": "usecase"},
+        "definition": query,
+        "refresh": 2,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": "All", "value": "$__all"},
+    }
+
+
+def _firing() -> dict[str, Any]:
+    return {
+        "name": "Alerts",
+        "datasource": _SOURCE,
+        "enable": True,
+        "expr": 'max by (alertname, usecase) (ALERTS{alertstate="firing"})',
+        "titleFormat": by("alertname"),
+        "iconColor": "red",
+    }
+
+
+def main() -> None:
+    """Write the dashboard."""
+    DASHBOARD.write_text(text())
+
+
+if __name__ == "__main__":
+    main()

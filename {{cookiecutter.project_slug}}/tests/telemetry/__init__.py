@@ -1,0 +1,1 @@
+"""Traces, metrics and logs, read from outside: by a collector, by Prometheus' parser, as lines."""
