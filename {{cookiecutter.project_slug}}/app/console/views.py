@@ -125,8 +125,8 @@ async def story(service: Service, who: Principal, turn_id: UUID) -> dict[str, An
     return {"turn": told, "steps": step_bars(told["steps"]), "cited": _cited(told), "contract": contract}
 
 
-def _cited(told: Mapping[str, Any]) -> set[str]:
-    return {citation["document_id"] for citation in told["citations"]}
+def _cited(told: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(citation["document_id"], citation["heading"]) for citation in told["citations"]}
 
 
 async def audit(service: Service, *, subject: str) -> Sequence[Mapping[str, Any]]:

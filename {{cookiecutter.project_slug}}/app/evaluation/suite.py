@@ -121,7 +121,7 @@ class Suite:
         return Report(
             usecase=usecase.name,
             revision=usecase.prompts[f"{chosen.name}.v{chosen.version}"].revision,
-            rungs=Counter(result.rung for result in results if result.rung),
+            rungs=dict(Counter(result.rung for result in results if result.rung)),
             threshold=usecase.contract.quality.pass_rate,
             results=results,
             unmeasured=[result for result in ended if isinstance(result, str)],

@@ -55,15 +55,10 @@ def stem(word: str) -> str:
 
 
 def stems(text: str) -> list[str]:
-    """Give the stems of the words that carry meaning, in order.
-
-    Codes such as TW-450 lose their hyphen. A compound such as on-call gives its parts and itself: it says more.
-    """
+    """Give the stems of the words that carry meaning, in order; compounds give their parts, codes lose their hyphen."""
     found: list[str] = []
     for word in WORD.findall(text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")):
         parts = [word] if CODE.match(word) else SEPARATOR.split(word)
         plain = [part.removesuffix("'s") for part in parts]
         found.extend(stem(part.replace("-", "")) for part in plain if part not in FILLERS)
-        if len(parts) > 1:
-            found.append("".join(plain))
     return found

@@ -14,6 +14,7 @@ from app.retrieval.search import Searcher
 from app.store import documents, search_sql
 from app.store.db import Database
 from app.store.documents import Content, Facts, Piece, Query
+from tests.retrieval.conftest import Ask, Write
 
 pytestmark = pytest.mark.proves("SEC-4")
 
@@ -80,7 +81,7 @@ async def _each_agrees(url: str, shelf: list[tuple[str, ...]], who: Principal) -
             await database.close()
 
 
-async def test_without_claims_there_are_no_rows(reading, writing, usecase) -> None:
+async def test_without_claims_there_are_no_rows(reading: Database, writing: Database, usecase: str) -> None:
     await fill(writing, usecase, [("everyone",), ("user:ada",)])
     assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
     async with reading.work() as work:
@@ -88,21 +89,25 @@ async def test_without_claims_there_are_no_rows(reading, writing, usecase) -> No
         assert (await work.sql("SELECT count(*) FROM documents")).scalar_one() == 0
 
 
-async def test_plain_select_shows_only_what_the_claims_allow(reading, writing, usecase) -> None:
+async def test_plain_select_shows_only_what_the_claims_allow(
+    reading: Database, writing: Database, usecase: str
+) -> None:
     await fill(writing, usecase, [("group:hr",), ("group:sales",), ("everyone",)])
     async with reading.work(readers=("everyone", "group:hr")) as work:
         rows = await work.sql("SELECT path FROM documents WHERE usecase = :usecase", usecase=usecase)
         assert set(rows.scalars()) == {"0", "2"}
 
 
-async def test_claims_of_one_transaction_do_not_reach_the_next(reading, writing, usecase) -> None:
+async def test_claims_of_one_transaction_do_not_reach_the_next(
+    reading: Database, writing: Database, usecase: str
+) -> None:
     await fill(writing, usecase, [("everyone",)])
     for _ in range(3):
         assert await found(reading, usecase, claims=("everyone",), filter_by=NAMES) == {"0"}
         assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
 
 
-async def test_service_role_may_not_write_documents_or_rights(reading, write) -> None:
+async def test_service_role_may_not_write_documents_or_rights(reading: Database, write: Write) -> None:
     await write("a", TEXT, readers=("group:hr",))
     for statement in (
         "UPDATE acls SET readers = '{everyone}'",
@@ -115,7 +120,7 @@ async def test_service_role_may_not_write_documents_or_rights(reading, write) ->
                 await work.sql(statement)
 
 
-async def test_revocation_holds_at_the_next_search(writing, write, ask) -> None:
+async def test_revocation_holds_at_the_next_search(writing: Database, write: Write, ask: Ask) -> None:
     id = await write("a", TEXT, readers=("group:hr",))
     assert await ask("tide table", "hr") == ["a"]
     async with writing.work() as work:
@@ -125,7 +130,7 @@ async def test_revocation_holds_at_the_next_search(writing, write, ask) -> None:
     assert await ask("tide table", user="bob") == ["a"]
 
 
-async def test_hidden_documents_change_neither_score_nor_order(reading, write, usecase) -> None:
+async def test_hidden_documents_change_neither_score_nor_order(reading: Database, write: Write, usecase: str) -> None:
     await write("a", TEXT)
     await write("b", "Tide gauges are read at noon by the keeper.")
     searcher, who = Searcher(reading, LexicalEmbedder()), Principal("ada")
@@ -135,14 +140,16 @@ async def test_hidden_documents_change_neither_score_nor_order(reading, write, u
     assert await searcher.search("tide table harbour", principal=who, usecase=usecase, limit=5) == before
 
 
-async def test_passage_says_by_which_name_it_was_visible_and_no_other(reading, write, usecase) -> None:
+async def test_passage_says_by_which_name_it_was_visible_and_no_other(
+    reading: Database, write: Write, usecase: str
+) -> None:
     await write("a", TEXT, readers=("group:hr", "group:sales", "user:bob"))
     who = Principal("ada", groups=("sales", "engineering"))
     (passage,) = await Searcher(reading, LexicalEmbedder()).search("tide", principal=who, usecase=usecase, limit=5)
     assert passage.visible_by == ("group:sales",)
 
 
-async def test_other_use_cases_are_not_searched(reading, write) -> None:
+async def test_other_use_cases_are_not_searched(reading: Database, write: Write) -> None:
     await write("a", TEXT)
     found_elsewhere = await Searcher(reading, LexicalEmbedder()).search(
         "tide", principal=Principal("ada"), usecase="another", limit=5
@@ -151,7 +158,9 @@ async def test_other_use_cases_are_not_searched(reading, write) -> None:
 
 
 @pytest.mark.parametrize("exact_up_to", [5000, 3])
-async def test_rights_hold_on_both_sides_of_the_crossing(writing, reading, usecase, monkeypatch, exact_up_to) -> None:
+async def test_rights_hold_on_both_sides_of_the_crossing(
+    writing: Database, reading: Database, usecase: str, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
+) -> None:
     text = search_sql.SEARCH.replace(f"seen) <= {search_sql.EXACT_UP_TO}", f"seen) <= {exact_up_to}")
     text = text.replace(f"seen) > {search_sql.EXACT_UP_TO}", f"seen) > {exact_up_to}")
     monkeypatch.setattr(documents, "SEARCH", text)

@@ -31,6 +31,7 @@ function closeMenu(event) {
 
 export function dress() {
   localTimes();
+  for (const here of document.querySelectorAll(".tabs [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
   document.addEventListener("keydown", closeOpen);
   document.addEventListener("click", closeMenu);
   for (const form of document.querySelectorAll("form[method=post]")) form.addEventListener("submit", sendOnce);
