@@ -10,9 +10,11 @@ from app.retrieval.chunk import Block, rows_as_lines
 from app.retrieval.parse_text import decode
 
 _NEVER_SHOWN = ("script", "style", "noscript", "template", "head", "nav", "iframe", "object", "select", "svg")
-_BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "br"]
+_BLOCK_NAMES = (
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
+    "header hr html li main ol p pre section summary table tbody td tfoot th thead tr ul br"
 )
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|opacity\s*:\s*0*(\.0+)?\s*(;|!|$)"
@@ -45,7 +47,8 @@ def take_hidden(soup: BeautifulSoup) -> list[str]:
             for element in _select(soup, selector):
                 element["hidden"] = ""
     # Not `decompose`: on elements of a removed one, the library then searches the whole tree for each attribute.
-    for element in [found for found in soup.find_all(True) if _is_hidden(found, has_backgrounds="background" in styles)]:
+    has_backgrounds = "background" in styles
+    for element in [found for found in soup.find_all(True) if _is_hidden(found, has_backgrounds=has_backgrounds)]:
         hidden.append(element.extract().get_text(" "))
     for element in soup.find_all(_NEVER_SHOWN):
         element.extract()

@@ -32,7 +32,7 @@ class Searcher:
         query = Query(about, vectors[0], principal.readers, usecase, limit * _SPARE)
         async with self._database.work(readers=principal.readers) as work:
             found = await documents.search(work, query)
-        return _cut(_distinct(found))[:limit]
+        return tuple(_cut(_distinct(found))[:limit])
 
 
 def _distinct(passages: Iterable[Passage]) -> list[Passage]:
@@ -48,6 +48,6 @@ def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one | other else 1.0
 
 
-def _cut(passages: list[Passage]) -> tuple[Passage, ...]:
+def _cut(passages: list[Passage]) -> list[Passage]:
     best = max((passage.score for passage in passages), default=0.0)
-    return tuple(passage for passage in passages if passage.score >= _CUT * best)
+    return [passage for passage in passages if passage.score >= _CUT * best]

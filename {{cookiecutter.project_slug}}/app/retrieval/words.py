@@ -3,20 +3,28 @@
 import re
 from functools import lru_cache
 
-import snowballstemmer  # type: ignore[import-untyped]
+import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?", re.UNICODE)
 _STEMMER = snowballstemmer.stemmer("english")
 
 # Words of the English language that say nothing about a subject.
-STOP_WORDS = frozenset(
-    ["a", "about", "above", "after", "again", "against", "all", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "down", "during", "each", "few", "for", "from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "herself", "him", "himself", "his", "how", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "me", "more", "most", "my", "myself", "no", "nor", "not", "now", "of", "off", "on", "once", "only", "or", "other", "our", "ours", "ourselves", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "theirs", "them", "themselves", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your", "yours", "yourself", "yourselves"]
+_STOP_WORDS = (
+    "a about above after again against all am an and any are as at be because been before being below between "
+    "both but by can could did do does doing down during each few for from further had has have having he her "
+    "here hers herself him himself his how i if in into is it its itself just me more most my myself no nor not "
+    "now of off on once only or other our ours ourselves out over own same shall she should so some such than "
+    "that the their theirs them themselves then there these they this those through to too under until up very "
+    "was we were what when where which while who whom why will with would you your yours yourself yourselves"
 )
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 # Words that ask, but say nothing about what is asked.
-ASKING_WORDS = frozenset(
-    ["anybody", "anyone", "anything", "ask", "find", "get", "give", "got", "happen", "happens", "kindly", "know", "let", "like", "long", "make", "many", "may", "might", "much", "must", "need", "please", "quickly", "say", "says", "show", "take", "tell", "thank", "thanks", "think", "use", "want", "wants"]
+_ASKING_WORDS = (
+    "anybody anyone anything ask find get give got happen happens kindly know let like long make many may might "
+    "much must need please quickly say says show take tell thank thanks think use want wants"
 )
+ASKING_WORDS = frozenset(_ASKING_WORDS.split())
 
 
 def words(text: str) -> list[str]:

@@ -35,8 +35,8 @@ _QUOTED = r"""'''' || replace(replace(spelling, '\', '\\'), '''', '''''') || '''
 _SPELLINGS = (
     r"CASE WHEN lexeme ~ '^-?\d+$' THEN ARRAY[ltrim(lexeme, '-'), '-' || ltrim(lexeme, '-')] ELSE ARRAY[lexeme] END"
 )
-_FEW = f"(SELECT chunks FROM seen) <= {EXACT_UP_TO}"
-_MANY = f"(SELECT chunks FROM seen) > {EXACT_UP_TO}"
+_FEW = f"(SELECT chunks FROM seen) <= {EXACT_UP_TO}"  # noqa: S608
+_MANY = f"(SELECT chunks FROM seen) > {EXACT_UP_TO}"  # noqa: S608
 
 SEARCH = f"""
 WITH mine AS MATERIALIZED (

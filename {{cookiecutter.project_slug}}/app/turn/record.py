@@ -10,6 +10,10 @@ from app.store.db import Database, Work
 from app.turn.response import response
 
 
+# The item of a job that ended so is still to be done: by this worker later, or by another.
+UNDONE = (Outcome.FAILED_CANCELLED, Outcome.PAUSED_SWITCH)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Ledger, session, review, job item and Idempotency-Key stand or fall together."""
@@ -56,7 +60,7 @@ class Record:
             )
 
     async def _item(self, work: Work, turn: Turn) -> None:
-        if turn.job_item and turn.outcome:
+        if turn.job_item and turn.outcome and turn.outcome not in UNDONE:
             data = turn.draft.data if turn.draft and turn.outcome.family == "answered" else None
             result = {
                 "turn_id": turn.id,

@@ -13,6 +13,7 @@ from app.control.flags import Flags
 from app.control.roles import Roles
 from app.domain.identity import EVERYONE, Permission, Principal
 from app.domain.job import Job, JobStatus
+from app.domain.outcome import Outcome
 from app.domain.turn import IdempotencyKey, JobItem, Turn
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound
@@ -172,6 +173,8 @@ class Jobs:
             ended = await asyncio.gather(*(self.pipeline.run(turn) for turn in turns))
             if any(isinstance(turn.error, DependencyDown) for turn in ended):
                 raise DependencyDown("an item could not be recorded")
+            if any(turn.outcome is Outcome.PAUSED_SWITCH for turn in ended):
+                raise _Stopped(give_back=True)
         return {"items": job.total}
 
     def _turn(self, usecase: UseCase, who: Principal, item: Mapping[str, Any], place: JobItem) -> Turn:

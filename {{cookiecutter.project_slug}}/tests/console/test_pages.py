@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 from app.wiring import Service
 from tests.console.conftest import Ask, Seen
@@ -93,7 +94,7 @@ async def test_what_cannot_be_read_is_told_on_a_page(client: httpx2.AsyncClient,
 
 
 async def test_what_breaks_is_told_on_a_page(
-    client: httpx2.AsyncClient, seen: Seen, monkeypatch
+    client: httpx2.AsyncClient, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.console.views.flags.history", None)
     response = await client.get("/console/audit", headers=seen("olga.petrov"))

@@ -1,13 +1,14 @@
 """Signing in and out, and who gets to see a page."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from app.console.session import own_path
-from app.control.auth import OidcIssuer
+from app.control.auth import Authenticator, OidcIssuer
 from app.wiring import Service
 from tests.console.conftest import Seen
 
@@ -89,11 +90,12 @@ async def test_another_site_cannot_sign_a_visitor_in(client: httpx2.AsyncClient,
 
 
 @pytest.fixture
-def company_issuer(service: Service, application: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def company_issuer(service: Service, application: FastAPI) -> Iterator[None]:
     """A service whose people come from a company's own issuer."""
-    authenticator = type(service.authenticator)(OidcIssuer("https://id.example", "app"), service.roles)
-    changed = dataclasses.replace(service, authenticator=authenticator)
-    monkeypatch.setattr(application.state, "service", changed)  # type: ignore[attr-defined]
+    authenticator = Authenticator(OidcIssuer("https://id.example", "app"), service.roles)
+    application.state.service = dataclasses.replace(service, authenticator=authenticator)
+    yield
+    application.state.service = service
 
 
 @pytest.mark.usefixtures("company_issuer")

@@ -12,9 +12,7 @@ from app.llm.gateway import Gateway
 from app.llm.providers import Providers, Vendor
 from app.llm.resilience import CallLimits
 from app.settings import ROOT
-from tests.fakes.fixtures import RunningVendor, vendor, vendor_server
-
-__all__ = ["vendor", "vendor_server"]
+from tests.fakes.fixtures import RunningVendor
 
 PROVIDERS: tuple[Provider, ...] = ("openai", "anthropic", "openai_compatible")
 Build = Callable[..., Gateway]

@@ -1,6 +1,7 @@
 """Databases of both roles, and documents in a use case of their own for each test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -37,7 +38,7 @@ async def writing(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def write(writing: Database, usecase: str) -> Write:
-    async def write(path: str, text: str, *, readers: tuple[str, ...] = ("everyone",), **facts: object) -> UUID:
+    async def write(path: str, text: str, *, readers: tuple[str, ...] = ("everyone",), **facts: Any) -> UUID:
         vectors = await LexicalEmbedder().embed([text])
         pieces = (Piece("", None, text, False, vectors[0]),)
         known = Facts(

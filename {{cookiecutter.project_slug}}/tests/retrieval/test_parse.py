@@ -48,7 +48,8 @@ def reason(content: bytes, filename: str, media_type: str = "") -> object:
 def test_markdown_keeps_headings_and_names_the_columns_of_each_row() -> None:
     text = (
         "---\ntitle: x\n---\n# Leave\n\nYou get **25 days**, see [the rules](http://x).\n\n## Notice\n\n"
-        "| Length | Notice |\n|---|---|\n| 3 days | 2 weeks |\n| 10 days | 6 weeks |\n\n- first\n- second\n\n```\n# code\n```\n"
+        "| Length | Notice |\n|---|---|\n| 3 days | 2 weeks |\n| 10 days | 6 weeks |\n\n"
+        "- first\n- second\n\n```\n# code\n```\n"
     )
     assert parse(text.encode(), filename="a.md").chunks == [
         Chunk("Leave", None, "You get 25 days, see the rules."),
@@ -125,7 +126,10 @@ def test_docx_keeps_headings_tables_and_order_and_hides_hidden_runs() -> None:
 
 
 def test_text_finds_headings_and_joins_broken_lines() -> None:
-    text = "VISITORS\nEffective from May\n\n1. BEFORE\nVisitors are registered by their host at least one whole day\nbefore they come.\n"
+    text = (
+        "VISITORS\nEffective from May\n\n"
+        "1. BEFORE\nVisitors are registered by their host at least one whole day\nbefore they come.\n"
+    )
     assert parse(text.encode(), filename="a.txt").chunks == [
         Chunk("VISITORS", None, "Effective from May"),
         Chunk("1. BEFORE", None, "Visitors are registered by their host at least one whole day before they come."),

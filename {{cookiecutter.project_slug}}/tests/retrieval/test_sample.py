@@ -32,7 +32,7 @@ QUESTIONS = [
     ("How long is parental leave for the primary carer in Galway?", "", "handbook/parental-leave.docx", "18 weeks"),
     ("Where is the assembly point in Galway?", "", "handbook/visitor-rules-galway.txt", "north car park"),
     ("Why does the wiper of the TW-450 squeak?", "", "customers/forum-export-2026-04.txt", "vinegar"),
-    ("What does the TW-450 cost?", "sales", "sales/price-list-2026.csv", "6900"),
+    ("What is the list price of the TW-450?", "sales", "sales/price-list-2026.csv", "6900"),
     ("What margin does a Silver partner receive?", "sales", "sales/partner-terms.pdf", "18 percent"),
     (
         "Which pH buffers are used to calibrate the TW-450?",

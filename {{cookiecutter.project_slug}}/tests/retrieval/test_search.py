@@ -1,5 +1,6 @@
 """Search finds the passage that answers, prefers what is in force, and says how much of the question it covers."""
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 import pytest
@@ -11,9 +12,11 @@ from app.retrieval.search import Searcher
 from app.store.db import Database
 from tests.retrieval.conftest import Ask, Write
 
+Look = Callable[..., Awaitable[tuple[Passage, ...]]]
+
 
 @pytest.fixture
-def look(reading: Database, usecase: str):  # type: ignore[no-untyped-def]
+def look(reading: Database, usecase: str) -> Look:
     async def look(question: str, limit: int = 6) -> tuple[Passage, ...]:
         searcher = Searcher(reading, LexicalEmbedder())
         return await searcher.search(question, principal=Principal("ada"), usecase=usecase, limit=limit)
@@ -28,7 +31,7 @@ async def test_rare_words_decide(write: Write, ask: Ask) -> None:
     assert (await ask("What is the policy on sabbaticals?"))[0] == "wanted"
 
 
-async def test_score_is_the_share_of_the_question_that_is_covered(write: Write, look) -> None:  # type: ignore[no-untyped-def]
+async def test_score_is_the_share_of_the_question_that_is_covered(write: Write, look: Look) -> None:
     await write("a", "Hotels in London cost at most 210 euros.")
     await write("b", "Trains are booked early.")
     (whole,) = await look("hotels in London")
@@ -76,8 +79,7 @@ async def test_no_question_breaks_the_statement(write: Write, ask: Ask, question
     await ask(question)
 
 
-async def test_at_most_the_wanted_number_comes_back(write: Write, look) -> None:  # type: ignore[no-untyped-def]
-    words = "alder birch cedar elder hazel maple olive rowan".split()
-    for word in words:
+async def test_at_most_the_wanted_number_comes_back(write: Write, look: Look) -> None:
+    for word in ("alder", "birch", "cedar", "elder", "hazel", "maple", "olive", "rowan"):
         await write(word, f"The tree {word} grows in {word[::-1]} near {word * 2}.")
     assert len(await look("tree", limit=3)) == 3

@@ -92,7 +92,7 @@ async def test_save_replaces_the_chunks_and_keeps_the_id(writing: Database, usec
 
 async def test_failed_save_leaves_the_former_version(writing: Database, usecase: str) -> None:
     id = await save(writing, usecase, "a", "one")
-    with pytest.raises(Exception, match="NUL|null|0x00"):
+    with pytest.raises(Exception, match=r"NUL|null|0x00"):
         await save(writing, usecase, "a", "two", "thr\x00ee")
     assert await count(writing, "SELECT count(*) FROM chunks WHERE document_id = :id AND text = 'one'", id=id) == 1
 

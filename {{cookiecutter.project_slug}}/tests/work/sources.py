@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from app.domain.job import Job, JobKind, JobStatus
@@ -11,8 +11,9 @@ from app.domain.usecase import Contract, Source, UseCase
 
 def usecase_over(folder: Path, readers_file: Path, *, name: str) -> UseCase:
     """Make a use case with the source "files"; ingestion never looks at its contract."""
-    contract = Contract.model_construct()
-    return UseCase(name=name, folder=folder, contract=contract, sources=(Source("files", folder, readers_file),))
+    return UseCase(
+        name=name, folder=folder, contract=cast(Contract, None), sources=(Source("files", folder, readers_file),)
+    )
 
 
 def job(kind: JobKind, *, usecase: str, user: str = "ada", groups: tuple[str, ...] = (), **input: Any) -> Job:
