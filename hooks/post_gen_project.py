@@ -10,7 +10,9 @@ from pathlib import Path
 FEATURES: dict[str, dict[object, list[str]]] = {
     "cloud": {"aws": ["infra", "tests/infra", "docs/how-to/deploy.md"]},
     "ci": {"github": [".github"]},
-    "sample_usecases": {True: ["usecases/policy_answers", "usecases/ticket_triage"]},
+    "sample_usecases": {
+        True: ["usecases/policy_answers", "usecases/ticket_triage", "tests/retrieval/test_sample.py"],
+    },
 }
 
 

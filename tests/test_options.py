@@ -41,10 +41,13 @@ def name(answers: Answers) -> str:
 
 
 def distinct() -> list[Answers]:
-    """One combination per set of files: the others differ in a line of .env.example."""
+    """One combination per set of Python files: for the project's own checks, the others are the same."""
     seen: dict[tuple[str, ...], Answers] = {}
     for answers in PAIRS:
-        seen.setdefault(tuple(post_gen.pruned(answers)), answers)
+        gone = [
+            path for path in post_gen.pruned(answers) if path.endswith(".py") or any((PROJECT / path).rglob("*.py"))
+        ]
+        seen.setdefault(tuple(gone), answers)
     return list(seen.values())
 
 

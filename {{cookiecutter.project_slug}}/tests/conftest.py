@@ -15,6 +15,7 @@ from app.control.auth import DevelopmentIssuer
 from app.settings import ROOT, Settings
 from app.store.migrate import migrate
 from app.wiring import Service, build
+from ops.drills.stack import Stack
 from ops.local.engines import Engines, Postgres
 
 pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.evidence"]
@@ -124,3 +125,16 @@ async def client(application: object) -> AsyncIterator[httpx2.AsyncClient]:
 def as_(token: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
     """Give the headers by which a person is known."""
     return lambda person: {"Authorization": f"Bearer {token(person)}"}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The service as real processes over the use cases of tests/samples: API, workers, beat, engines of its own."""
+    with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
+        running = Stack(Path(folder), {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET})
+        try:
+            running.start()
+            assert running.run("ingest").returncode == 0
+            yield running
+        finally:
+            running.stop()

@@ -77,14 +77,10 @@ async def flip(service: Here, who: Flipper, form: Annotated[Flip, Form()]) -> Re
 
 
 @router.post("/console/reviews/{review_id}")
-async def decide(
-    review_id: UUID, service: Here, who: Reviewer, form: Annotated[Decision, Form()]
-) -> RedirectResponse:
+async def decide(review_id: UUID, service: Here, who: Reviewer, form: Annotated[Decision, Form()]) -> RedirectResponse:
     """Approve a draft, perhaps edited, or reject it."""
     edited = {"text": form.text.replace("\r\n", "\n").strip() or None, "data": _data(form.data)}
-    await service.reviews.decide(
-        who, review_id, approve=form.decision == "approve", because=form.reason, edited=edited
-    )
+    await service.reviews.decide(who, review_id, approve=form.decision == "approve", because=form.reason, edited=edited)
     return RedirectResponse("/console/reviews", status_code=303)
 
 
@@ -96,5 +92,5 @@ def _data(text: str) -> dict[str, Any] | None:
     except orjson.JSONDecodeError as error:
         raise BadInput(f"The data is not valid JSON: {error}.") from error
     if not isinstance(data, dict):
-        raise BadInput("The data is not a JSON object, as in {\"queue\": \"billing\"}.")
+        raise BadInput('The data is not a JSON object, as in {"queue": "billing"}.')
     return data

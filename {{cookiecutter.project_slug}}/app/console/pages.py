@@ -32,7 +32,7 @@ async def chat(request: Request, service: Here, who: Visitor) -> Response:
 
 
 @router.get("/console/sign-in")
-async def sign_in(request: Request, next: Word = "/") -> Response:  # noqa: A002 - the name in the address
+async def sign_in(request: Request, next: Word = "/") -> Response:
     """Show the development identities, or say that the company's issuer signs people in."""
     return page(request, "sign_in.html", None, next=own_path(next))
 

@@ -55,11 +55,11 @@ class Caller:
 
         async for attempt in attempts(errand.until_s, limits=self._limits, may_repeat=may_repeat):
             with attempt, self._recorded(errand, tape, attempt=attempt.num) as response:
-                response.append(await self._once(errand, messages, preview))
+                response.append(await self._once(errand, messages, preview=preview))
         return response[0]
 
     async def _once(
-        self, errand: Errand, messages: "Sequence[ModelMessage]", preview: Preview | None
+        self, errand: Errand, messages: "Sequence[ModelMessage]", *, preview: Preview | None
     ) -> "ModelResponse":
         from pydantic_ai.direct import model_request, model_request_stream
 
@@ -70,6 +70,7 @@ class Caller:
                 return await model_request(
                     model, messages, model_settings=settings, model_request_parameters=parameters
                 )
+            preview.tear()  # a failed attempt may have left text waiting
             stream = model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
             async with asyncio.timeout(self._limits.first_token_s) as first_token, stream as streamed:
                 async for text in _texts(streamed):
@@ -115,7 +116,7 @@ class Caller:
                 failure = error
                 raise
             finally:
-                usage = self._usage(errand, held[0] if held else None, failure)
+                usage = self._usage(errand, held[0] if held else None, failure=failure)
                 row = Call(
                     rung=errand.rung,
                     provider=self._providers.vendor.provider,
@@ -127,7 +128,7 @@ class Caller:
                     attempt=attempt,
                 )
                 tape.calls.append(row)
-                _mark(span, row, failure)
+                _mark(span, row, failure=failure)
 
     @contextmanager
     def _span(self, errand: Errand) -> Iterator[Span]:
@@ -150,7 +151,7 @@ class Caller:
         ) as span:
             yield span
 
-    def _usage(self, errand: Errand, response: "ModelResponse | None", failure: BaseException | None) -> Usage:
+    def _usage(self, errand: Errand, response: "ModelResponse | None", *, failure: BaseException | None) -> Usage:
         if response is None:
             return Usage(cost_usd=None if failure and was_billed(failure) else Decimal(0))
         counted = response.usage
@@ -186,7 +187,7 @@ def _refuse_partial(response: "ModelResponse") -> None:
         raise EmptyAnswer("the answer was empty")
 
 
-def _mark(span: Span, row: Call, failure: BaseException | None) -> None:
+def _mark(span: Span, row: Call, *, failure: BaseException | None) -> None:
     span.set_attribute("gen_ai.usage.input_tokens", row.usage.input_tokens)
     span.set_attribute("gen_ai.usage.output_tokens", row.usage.output_tokens)
     span.set_attribute("app.attempt", row.attempt)

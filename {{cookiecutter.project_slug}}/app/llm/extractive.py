@@ -51,8 +51,7 @@ class Candidate:
 
 def answer(question: str, passages: Sequence[Passage]) -> Draft | None:
     """Give one to three cited sentences; None when the passages say too little about the question."""
-    wanted = list(dict.fromkeys(stems(MEASURE.sub(" ", question))))
-    ranked = _ranked(question, wanted, visible(tuple(passages)))
+    ranked = _ranked(question, visible(tuple(passages)))
     if not ranked or ranked[0].met < WEAKEST:
         return None
     chosen = _chosen(ranked)
@@ -71,7 +70,8 @@ def answer(question: str, passages: Sequence[Passage]) -> Draft | None:
     )
 
 
-def _ranked(question: str, wanted: list[str], numbered: list[tuple[int, Passage]]) -> list[Candidate]:
+def _ranked(question: str, numbered: list[tuple[int, Passage]]) -> list[Candidate]:
+    wanted = list(dict.fromkeys(stems(MEASURE.sub(" ", question))))
     statements = [(number, passage, sentence) for number, passage in numbered for sentence in of_passage(passage)]
     weights = _weights(wanted, [{*s.stems, *s.heading_stems, *stems(p.title)} for _, p, s in statements])
     total = sum(weights.values())
@@ -81,7 +81,7 @@ def _ranked(question: str, wanted: list[str], numbered: list[tuple[int, Passage]
     newest = max((passage.effective_on for _, passage in numbered if passage.effective_on), default=None)
     candidates = []
     for number, passage, sentence in statements:
-        own, met = _met(weights, passage, sentence)
+        own, met = _met(weights, sentence, title=passage.title)
         if own < OWN_LEAST * total:
             continue
         rank = met / total * (1 + KIND_WORTH * sum(bool(kind.search(sentence.text)) for kind in fits))
@@ -106,11 +106,11 @@ def _weights(wanted: list[str], statements: list[set[str]]) -> dict[str, float]:
     }
 
 
-def _met(weights: dict[str, float], passage: Passage, sentence: Sentence) -> tuple[float, float]:
+def _met(weights: dict[str, float], sentence: Sentence, *, title: str) -> tuple[float, float]:
     """Give the weight that the statement's own words meet, and the same with its heading and title counted in."""
-    own, heading, title = set(sentence.stems), set(sentence.heading_stems), set(stems(passage.title))
+    own, above, name = set(sentence.stems), set(sentence.heading_stems), set(stems(title))
     worths = [
-        (weight, 1.0 if word in own else HEADING_WORTH if word in heading else TITLE_WORTH if word in title else 0.0)
+        (weight, 1.0 if word in own else HEADING_WORTH if word in above else TITLE_WORTH if word in name else 0.0)
         for word, weight in weights.items()
     ]
     return sum(weight for weight, worth in worths if worth == 1.0), sum(weight * worth for weight, worth in worths)

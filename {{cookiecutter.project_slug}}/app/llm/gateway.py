@@ -1,9 +1,8 @@
 """One prompt goes down the contract's ladder until a rung answers; every attempt stays on the turn's tape."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 import structlog
 
@@ -21,7 +20,10 @@ from app.llm.resilience import LEAST_S, CallLimits, deadline_s, describe, now_s,
 
 log = structlog.get_logger(__name__)
 NO_MODEL = "no model is configured"
-Rung = Callable[[Turn, Prompt, Preview], Coroutine[Any, Any, Draft]]
+
+
+class _Rung(Protocol):
+    async def __call__(self, turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft: ...
 
 
 class RungSkipped(Exception):
@@ -35,7 +37,7 @@ class Gateway:
         self._catalog = catalog
         self._providers = providers
         self._caller = Caller(catalog, providers, limits or CallLimits())
-        self._local: dict[str, Rung] = {"extractive": _extractive, "rules": _rules}
+        self._local: dict[str, _Rung] = {"extractive": _extractive, "rules": _rules}
 
     async def answer(self, turn: Turn, prompt: Prompt) -> Draft:
         """Give the first rung's answer that there is.
@@ -46,7 +48,7 @@ class Gateway:
         deadline = deadline_s(turn)
         try:
             async with asyncio.timeout_at(deadline) as scope:
-                return await self._descend(turn, prompt, deadline)
+                return await self._descend(turn, prompt, deadline=deadline)
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -65,7 +67,7 @@ class Gateway:
         """Close the connections to the vendor."""
         await self._providers.aclose()
 
-    async def _descend(self, turn: Turn, prompt: Prompt, deadline: float) -> Draft:
+    async def _descend(self, turn: Turn, prompt: Prompt, *, deadline: float) -> Draft:
         if prompt.is_grounded and not request.visible(turn.passages):
             raise _no_evidence(turn, "no passage was found")
         ladder = turn.usecase.contract.models.ladder
@@ -74,20 +76,20 @@ class Gateway:
         for place, name in enumerate(ladder):
             until_s = rung_deadline_s(deadline, ladder[place + 1 :])
             try:
-                draft = await self._step(name, turn, prompt, preview=preview, until_s=until_s)
+                draft = await self._step(name, turn, prompt=prompt, preview=preview, until_s=until_s)
                 return replace(draft, skipped=tuple(skipped))
             except RungSkipped as reason:
                 preview.tear()
                 skipped.append(Skip(rung=name, reason=str(reason)))
                 log.info("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
-        raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, prompt, skipped)
+        raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, skipped, prompt=prompt)
 
-    async def _step(self, name: str, turn: Turn, prompt: Prompt, *, preview: Preview, until_s: float) -> Draft:
+    async def _step(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:
         if name in self._local:
-            return await self._local[name](turn, prompt, preview)
-        return await self._model(name, turn, prompt, preview=preview, until_s=until_s)
+            return await self._local[name](turn, prompt, preview=preview)
+        return await self._model(name, turn, prompt=prompt, preview=preview, until_s=until_s)
 
-    async def _model(self, name: str, turn: Turn, prompt: Prompt, *, preview: Preview, until_s: float) -> Draft:
+    async def _model(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:
         vendor = self._providers.vendor
         model = self._catalog.model_for(vendor.provider, name, compatible_model=vendor.compatible_model)
         if model is None or not vendor.is_configured:
@@ -99,7 +101,7 @@ class Gateway:
         try:
             if prompt.output_schema is not None:
                 return await self._structured(turn, errand)
-            return await self._text(turn, errand, preview)
+            return await self._text(turn, errand, preview=preview)
         except (StopTurn, RungSkipped):
             raise
         except Exception as error:
@@ -107,7 +109,7 @@ class Gateway:
                 raise
             raise RungSkipped(describe(error)) from error
 
-    async def _text(self, turn: Turn, errand: Errand, preview: Preview) -> Draft:
+    async def _text(self, turn: Turn, errand: Errand, *, preview: Preview) -> Draft:
         messages = request.messages(errand.prompt, turn)
         response = await self._caller.call(
             errand, messages, tape=turn.tape, preview=preview if preview.is_open else None
@@ -153,7 +155,7 @@ class Gateway:
         )
 
 
-async def _extractive(turn: Turn, prompt: Prompt, preview: Preview) -> Draft:
+async def _extractive(turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft:
     if prompt.output_schema is not None:
         raise RungSkipped("sentences of passages cannot fill a schema")
     draft = extractive.answer(turn.screened, turn.passages)
@@ -165,7 +167,7 @@ async def _extractive(turn: Turn, prompt: Prompt, preview: Preview) -> Draft:
     return draft
 
 
-async def _rules(turn: Turn, prompt: Prompt, preview: Preview) -> Draft:
+async def _rules(turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft:
     if turn.usecase.rules is None:
         raise RungSkipped("the use case has no rules.py")
     try:
@@ -181,7 +183,7 @@ async def _rules(turn: Turn, prompt: Prompt, preview: Preview) -> Draft:
     return replace(draft, text=text, rung="rules", outcome=Outcome.ANSWERED_RULES)
 
 
-def _nothing(turn: Turn, prompt: Prompt, skipped: list[Skip]) -> StopTurn:
+def _nothing(turn: Turn, skipped: list[Skip], *, prompt: Prompt) -> StopTurn:
     reasons = "; ".join(f"{skip.rung}: {skip.reason}" for skip in skipped)
     if prompt.is_grounded and any(skip.rung == "extractive" for skip in skipped):
         return _no_evidence(turn, reasons)

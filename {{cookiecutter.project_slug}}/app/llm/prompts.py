@@ -105,7 +105,7 @@ def parse(file_name: str, text: str) -> Prompt:
         raise ValueError("write front matter between two `---` lines, the system part, `---user---`, the user part")
     front = _front(parts["front"])
     system, user = parts["system"].strip(), parts["user"].strip()
-    faults = [*_name_faults(front, named), *_variable_faults(front, system, user), *_schema_faults(front)]
+    faults = [*_name_faults(front, named), *_variable_faults(front, system, user=user), *_schema_faults(front)]
     if faults:
         raise ValueError("\n".join(faults))
     system = _with_rules(system, front)
@@ -117,7 +117,7 @@ def parse(file_name: str, text: str) -> Prompt:
         output_schema=front.output,
         settings=front.settings,
         body=f"{system}\n---user---\n{user}",
-        revision=_revision(front, system, user),
+        revision=_revision(front, system, user=user),
         system=system,
         template=_environment.from_string(user),
     )
@@ -139,7 +139,7 @@ def _name_faults(front: _Front, named: re.Match[str]) -> list[str]:
     return [f"front matter says {front.name}.v{front.version}, the file name says otherwise; make them agree"]
 
 
-def _variable_faults(front: _Front, system: str, user: str) -> list[str]:
+def _variable_faults(front: _Front, system: str, *, user: str) -> list[str]:
     try:
         in_system = meta.find_undeclared_variables(_environment.parse(system))
         used = meta.find_undeclared_variables(_environment.parse(user))
@@ -174,6 +174,6 @@ def _with_rules(system: str, front: _Front) -> str:
     return "\n\n".join(rules)
 
 
-def _revision(front: _Front, system: str, user: str) -> str:
+def _revision(front: _Front, system: str, *, user: str) -> str:
     seen = json.dumps([front.model_dump(mode="json"), system, user], sort_keys=True)
     return hashlib.sha256(seen.encode()).hexdigest()[:12]

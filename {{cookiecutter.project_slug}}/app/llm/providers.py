@@ -63,11 +63,11 @@ class Providers:
     def _build(self, name: str) -> "Model":
         vendor = self.vendor
         if vendor.provider == "anthropic":
-            return _anthropic(name, vendor, self._http())
-        return _openai(name, vendor, self._http())
+            return _anthropic(name, vendor, client=self._http())
+        return _openai(name, vendor, client=self._http())
 
 
-def _openai(name: str, vendor: Vendor, client: AsyncClient) -> "Model":
+def _openai(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
     from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -83,7 +83,7 @@ def _openai(name: str, vendor: Vendor, client: AsyncClient) -> "Model":
     return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=sdk), profile=profile)
 
 
-def _anthropic(name: str, vendor: Vendor, client: AsyncClient) -> "Model":
+def _anthropic(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
     from anthropic import AsyncAnthropic
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider

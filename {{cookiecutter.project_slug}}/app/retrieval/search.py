@@ -1,19 +1,19 @@
 """From a question to the passages that the asker may read: embedded, searched, without doubles, cut by score."""
 
+import re
 from collections.abc import Iterable
 
 from app.domain.identity import Principal
 from app.domain.turn import Passage
 from app.retrieval.embed import Embedder
-from app.retrieval.words import stems, subject
+from app.retrieval.words import subject
 from app.store import documents
 from app.store.db import Database
 from app.store.documents import Query
 
 # Passages fetched for each one wanted, so that doubles leave no gap.
 _SPARE = 3
-# Share of common stems from which two passages say the same.
-_DOUBLE = 0.9
+_SAID = re.compile(r"\w+")
 # A passage that covers less than this share of what the best one covers only distracts.
 _CUT = 0.35
 
@@ -36,16 +36,11 @@ class Searcher:
 
 
 def _distinct(passages: Iterable[Passage]) -> list[Passage]:
-    kept: list[tuple[Passage, frozenset[str]]] = []
+    # Only what differs in nothing but case, spacing and punctuation: one word or figure may be the whole difference.
+    first: dict[tuple[str, ...], Passage] = {}
     for passage in passages:
-        said = frozenset(stems(passage.text))
-        if not any(_likeness(said, other) >= _DOUBLE for _, other in kept):
-            kept.append((passage, said))
-    return [passage for passage, _ in kept]
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one | other else 1.0
+        first.setdefault(tuple(_SAID.findall(passage.text.lower())), passage)
+    return list(first.values())
 
 
 def _cut(passages: list[Passage]) -> list[Passage]:

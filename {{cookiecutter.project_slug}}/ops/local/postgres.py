@@ -114,7 +114,9 @@ class Postgres:
 
     def _launch(self, account: Account) -> None:
         command = [*account.bridge, str(cluster.programs() / "postgres"), "-D", str(self.data), "-p", PORT]
-        options = {**self._settings, "unix_socket_directories": f'"{self.socket}"', "cluster_name": self._name}
+        # A list in PostgreSQL's syntax: quoted, because a comma would end the path.
+        socket = '"' + str(self.socket).replace('"', '""') + '"'
+        options = {**self._settings, "unix_socket_directories": socket, "cluster_name": self._name}
         command += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
         with self.log.open("wb") as log:
             how = {"stdout": log, "stderr": log, "start_new_session": True, **account.arguments()}

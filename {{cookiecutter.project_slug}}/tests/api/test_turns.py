@@ -1,7 +1,6 @@
 """Turns through the HTTP door: who is answered, what streams, what is told twice, what is refused."""
 
 import asyncio
-import json
 from uuid import uuid4
 
 import pytest

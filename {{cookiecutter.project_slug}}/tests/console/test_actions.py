@@ -54,7 +54,13 @@ async def test_a_switch_is_not_turned_without_a_reason(
 
 @pytest.mark.parametrize(
     "form",
-    [{**OFF, "reason": "x" * 501}, {**OFF, "reason": "a\x00b"}, {**OFF, "to": "maybe"}, {**OFF, "subject": "moon"}, {**OFF, "extra": "1"}],
+    [
+        {**OFF, "reason": "x" * 501},
+        {**OFF, "reason": "a\x00b"},
+        {**OFF, "to": "maybe"},
+        {**OFF, "subject": "moon"},
+        {**OFF, "extra": "1"},
+    ],
 )
 async def test_a_form_that_makes_no_sense_changes_nothing(
     client: httpx2.AsyncClient, seen: Seen, service: Service, form: dict[str, str]
@@ -101,7 +107,12 @@ async def draft(service: Service) -> UUID:
 async def test_a_reviewer_approves_an_edited_draft(
     client: httpx2.AsyncClient, seen: Seen, service: Service, draft: UUID
 ) -> None:
-    form = {"decision": "approve", "text": "We are sorry.\r\nBye.", "data": '{"category": "refund"}', "reason": "kinder"}
+    form = {
+        "decision": "approve",
+        "text": "We are sorry.\r\nBye.",
+        "data": '{"category": "refund"}',
+        "reason": "kinder",
+    }
     page = (await client.get("/console/reviews", headers=seen("olga.petrov"))).text
     assert f"/console/reviews/{draft}" in page and "&lt;i&gt;The invoice" in page
     response = await client.post(f"/console/reviews/{draft}", data=form, headers=seen("olga.petrov"))

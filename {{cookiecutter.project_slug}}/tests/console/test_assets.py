@@ -40,7 +40,9 @@ def test_every_script_that_is_imported_is_there() -> None:
 
 def test_no_script_turns_text_into_html() -> None:
     for name, asset in assets.ASSETS.items():
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", asset.body.decode()), name
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", asset.body.decode()), (
+            name
+        )
 
 
 def test_every_outcome_has_words() -> None:
@@ -58,7 +60,10 @@ def test_numbers_are_rounded_for_people() -> None:
 
 def test_bars_are_shares_of_the_longest() -> None:
     bars = outcome_bars({"refused_rate": 1, "answered_model": 400})
-    assert [(bar.label, bar.family, bar.length) for bar in bars] == [("Answered", "answered", 100), ("Too many", "refused", 1)]
+    assert [(bar.label, bar.family, bar.length) for bar in bars] == [
+        ("Answered", "answered", 100),
+        ("Too many", "refused", 1),
+    ]
     assert outcome_bars({}) == []
 
 

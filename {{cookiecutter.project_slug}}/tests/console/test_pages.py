@@ -21,7 +21,9 @@ async def test_the_chat_page_offers_the_use_cases_open_to_the_person(client: htt
 async def test_no_page_brings_script_or_style_of_its_own(client: httpx2.AsyncClient, seen: Seen) -> None:
     for path in ("/", "/console/sign-in", "/console", "/console/switches", "/console/turns", "/console/audit"):
         text = (await client.get(path, headers=seen("olga.petrov"))).text
-        inline = [tag for tag in re.findall(r"<script[^>]*>", text) if "src=" not in tag and "application/json" not in tag]
+        inline = [
+            tag for tag in re.findall(r"<script[^>]*>", text) if "src=" not in tag and "application/json" not in tag
+        ]
         assert not inline and "<style" not in text and not re.search(r"\sstyle=|\son\w+=", text), path
 
 
@@ -66,7 +68,9 @@ async def test_turns_are_filtered_by_person(client: httpx2.AsyncClient, seen: Se
     assert question not in others.text
 
 
-async def test_the_overview_counts_turns_and_names_each_dependency(client: httpx2.AsyncClient, seen: Seen, ask: Ask) -> None:
+async def test_the_overview_counts_turns_and_names_each_dependency(
+    client: httpx2.AsyncClient, seen: Seen, ask: Ask
+) -> None:
     await ask("sam.reyes", "How many days of annual leave do employees have?")
     text = (await client.get("/console", headers=seen("olga.petrov"))).text
     for shown in ("Quoted", "handbook", "postgres", "redis", "<svg", "$0.00"):

@@ -115,11 +115,22 @@ def test_a_path_of_ours_is_kept(wanted: str) -> None:
 
 @pytest.mark.parametrize(
     "wanted",
-    ["", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "/console\n", "javascript:1", "console"],
+    [
+        "",
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\t/evil.example",
+        "/console\n",
+        "javascript:1",
+        "console",
+    ],
 )
 def test_a_path_that_leads_elsewhere_is_not(wanted: str) -> None:
     assert own_path(wanted) == "/"
 
 
-async def test_the_bearer_header_opens_no_page(client: httpx2.AsyncClient, as_: Callable[[str], dict[str, str]]) -> None:
+async def test_the_bearer_header_opens_no_page(
+    client: httpx2.AsyncClient, as_: Callable[[str], dict[str, str]]
+) -> None:
     assert (await client.get("/console", headers=as_("olga.petrov"))).status_code == 303

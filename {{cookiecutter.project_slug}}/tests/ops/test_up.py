@@ -46,8 +46,9 @@ print("working on", os.environ["DATABASE_URL"], flush=True)
 subprocess.run([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]])
 """
 DRAINING = """
-import signal, sys, time
-def drain(*_): time.sleep(0.7); print("drained", flush=True); sys.exit(0)
+import signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]])
+def drain(*_): time.sleep(0.7); print("drained", child.poll(), flush=True); sys.exit(0)
 signal.signal(signal.SIGTERM, drain)
 print("working", flush=True); time.sleep(600)
 """
@@ -190,7 +191,8 @@ def test_a_worker_may_drain_and_its_children_are_left_alone_meanwhile(service: S
     run = service.up(codes={"worker": DRAINING})
     run.wait_for("ready: ").send(signal.SIGINT)
     assert run.code() == 0
-    assert "drained" in run.output()
+    assert "drained None" in run.output()
+    assert service.marked() == []
 
 
 def test_a_part_that_does_not_stop_is_killed_after_its_grace(service: Service) -> None:
@@ -210,9 +212,10 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace(service: Service) -> None:
 
 
 def test_ctrl_c_works_in_the_middle_of_the_start(service: Service) -> None:
-    run = service.up(codes={"migrate": "import time; print('at it', flush=True); time.sleep(600)"})
-    run.wait_for("at it").send(signal.SIGINT)
+    run = service.up(codes={"migrate": DRAINING})
+    run.wait_for("working").send(signal.SIGINT)
     assert run.code(10) == 0
+    assert "drained" in run.output()
     assert service.marked() == []
 
 

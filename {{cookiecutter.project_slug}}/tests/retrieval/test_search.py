@@ -53,6 +53,13 @@ async def test_doubles_are_shown_once(write: Write, ask: Ask) -> None:
     assert len(await ask("badge for visitors")) == 1
 
 
+async def test_passages_that_differ_in_one_word_are_both_shown(write: Write, ask: Ask) -> None:
+    await write("yes", "Visitors may enter the lab of building 4 at any time of the day.")
+    await write("no", "Visitors may not enter the lab of building 4 at any time of the day.")
+    await write("other", "Visitors may enter the lab of building 5 at any time of the day.")
+    assert set(await ask("visitors in the lab")) == {"yes", "no", "other"}
+
+
 async def test_words_of_the_title_find_a_passage(write: Write, ask: Ask) -> None:
     await write("whistleblowing", "Call the number at any hour.")
     assert await ask("whistleblowing") == ["whistleblowing"]

@@ -39,6 +39,8 @@ def test_questions_addresses_and_keys_stay_out_of_the_logs(capsys: Captured) -> 
     logging.getLogger("uvicorn.error").warning("sent to %s", PLANTED_EMAIL)
     logging.getLogger("uvicorn.access").info('"GET /v1/x?q=%s"', PLANTED_QUESTION.replace(" ", "+"))
     logging.getLogger("sqlalchemy.engine.Engine").info("[generated in 0.1s] ('%s',)", PLANTED_QUESTION)
+    logging.getLogger("httpx2").info("HTTP Request: GET https://vendor.example/%s", PLANTED_QUESTION)
+    logging.getLogger("openai").debug("Request options: %s", {"json": PLANTED_QUESTION})
     logging.getLogger("celery").info("connected to redis://:hunter2hunter2@host/0")
 
     written = capsys.readouterr().err

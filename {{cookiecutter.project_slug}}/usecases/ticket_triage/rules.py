@@ -54,8 +54,8 @@ def answer(turn: Turn) -> Draft | None:
     """Suggest labels and a reply; `confidence` is the lower of the two labels' probabilities."""
     if not turn.question.strip():
         return None
-    category, sure = decide(turn.question, CATEGORIES, learned("category"), CUES["category"])
-    urgency, sure_too = decide(turn.question, URGENCIES, learned("urgency"), CUES["urgency"])
+    category, sure = decide(turn.question, CATEGORIES, counts=learned("category"), cues=CUES["category"])
+    urgency, sure_too = decide(turn.question, URGENCIES, counts=learned("urgency"), cues=CUES["urgency"])
     if category == "feature_request" and urgency == "urgent":
         urgency = "normal"
     data = {
@@ -75,7 +75,7 @@ def answer(turn: Turn) -> Draft | None:
 
 
 def decide(
-    text: str, labels: tuple[str, ...], counts: Counts, cues: Mapping[str, re.Pattern[str]]
+    text: str, labels: tuple[str, ...], *, counts: Counts, cues: Mapping[str, re.Pattern[str]]
 ) -> tuple[str, float]:
     """Give the likeliest label and its probability."""
     scores = {label: COUNTS_WORTH * score for label, score in counts.scores(stems(text), labels).items()}

@@ -39,8 +39,8 @@ resource "aws_db_subnet_group" "this" {
 }
 
 resource "aws_db_parameter_group" "this" {
-  name   = "${var.name}-postgres16"
-  family = "postgres16"
+  name   = "${var.name}-postgres18"
+  family = "postgres18"
 
   parameter {
     name  = "rds.force_ssl"
@@ -51,7 +51,7 @@ resource "aws_db_parameter_group" "this" {
 resource "aws_db_instance" "this" {
   identifier                = var.name
   engine                    = "postgres"
-  engine_version            = "16"
+  engine_version            = "18" # as `make up` runs it
   instance_class            = var.database_instance_class
   db_name                   = local.database_name
   username                  = local.database_owner
