@@ -35,6 +35,7 @@ module "service" {
   region                = var.region
   image                 = var.image
   vpc_id                = module.network.vpc_id
+  vpc_cidr              = var.vpc_cidr
   public_subnet_ids     = module.network.public_subnet_ids
   private_subnet_ids    = module.network.private_subnet_ids
   alb_security_group_id = module.network.alb_security_group_id

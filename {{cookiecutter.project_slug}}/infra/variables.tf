@@ -98,8 +98,12 @@ variable "model_provider" {
 
 variable "settings" {
   type        = map(string)
-  default     = {}
-  description = "Further environment variables of every process. Not for secrets: they show in the task definition."
+  description = "Environment variables of every process (docs/reference/settings.md). Not for secrets: they show in the task definition."
+
+  validation {
+    condition     = alltrue([for name in ["APP_PUBLIC_URL", "APP_OIDC_ISSUER", "APP_OIDC_AUDIENCE"] : contains(keys(var.settings), name)])
+    error_message = "settings needs APP_PUBLIC_URL, APP_OIDC_ISSUER and APP_OIDC_AUDIENCE: the service does not start in production without them."
+  }
 }
 
 variable "secrets_version" {

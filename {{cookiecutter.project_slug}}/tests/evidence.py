@@ -42,7 +42,10 @@ class Evidence:
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return found.stdout.strip()
 
 

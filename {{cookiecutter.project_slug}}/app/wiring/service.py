@@ -30,6 +30,7 @@ from app.turn.record import Record
 from app.turn.retrieve import Retrieve
 from app.turn.screen import Screen
 from app.wiring import usecases
+from app.wiring.watch import Watch
 from app.work.housekeeping import Housekeeping
 from app.work.ingestion import Ingestion
 from app.work.jobs import Jobs
@@ -55,15 +56,18 @@ class Service:
     jobs: Jobs
     reviews: Reviews
     housekeeping: Housekeeping
+    watch: Watch
 
     async def start(self) -> None:
         """Read the switches and go on listening; a dependency that is away does not stop the start."""
         metrics.announce(self.usecases.values())
         metrics.before_scrape(self._observe)
         await self.flags.start(_seeds(self.settings, self.usecases))
+        self.watch.start(self.health)
 
     async def stop(self) -> None:
         """Let go of everything."""
+        await self.watch.stop()
         await self.flags.stop()
         with suppress(OSError):
             await self.gateway.aclose()
@@ -125,6 +129,7 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         jobs=Jobs(database, cases, pipeline, ingestion, flags, roles, relay, settings.job_lease_s),
         reviews=Reviews(database),
         housekeeping=Housekeeping(database, relay),
+        watch=Watch(),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.store import jobs, outbox
+from app.store import jobs, outbox, quality
 from app.store.db import Database
 from app.telemetry import metrics
 from app.work.outbox import Relay
@@ -26,11 +26,14 @@ class Housekeeping:
             found = await jobs.sweep(work)
             counts = await jobs.counts(work)
             waiting, oldest_s = await outbox.unsent(work)
+            rates = await quality.newest(work)
         if found:
             log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
         await self.relay.send()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
+        for row in rates:
+            metrics.observe("quality_pass_ratio", row["pass_rate"], usecase=row["usecase"])
         metrics.observe("outbox_unsent", waiting)
         metrics.observe("outbox_oldest_seconds", oldest_s)
 

@@ -13,4 +13,9 @@ task_counts = {
   worker-turns     = { min = 2, max = 20 }
   worker-documents = { min = 1, max = 10 }
 }
+settings = {
+  APP_PUBLIC_URL    = "https://ai.example.com"
+  APP_OIDC_ISSUER   = "https://login.example.com"
+  APP_OIDC_AUDIENCE = "{{ cookiecutter.__resource_name }}"
+}
 # Add your own below.

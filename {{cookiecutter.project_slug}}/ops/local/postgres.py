@@ -102,7 +102,8 @@ class Postgres:
 
     def _place_socket(self) -> Path:
         inside = self.folder / "socket"
-        if len(os.fsencode(inside / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX:
+        # To libpq a comma separates hosts, and nothing quotes it.
+        if len(os.fsencode(inside / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX and "," not in str(inside):
             return inside
         # Ours alone: made with mode 0700, and refused when somebody else made it.
         return Path("/tmp").resolve() / f"{self._name}-{os.geteuid()}"  # noqa: S108
@@ -114,7 +115,7 @@ class Postgres:
 
     def _launch(self, account: Account) -> None:
         command = [*account.bridge, str(cluster.programs() / "postgres"), "-D", str(self.data), "-p", PORT]
-        # A list in PostgreSQL's syntax: quoted, because a comma would end the path.
+        # PostgreSQL reads a list here.
         socket = '"' + str(self.socket).replace('"', '""') + '"'
         options = {**self._settings, "unix_socket_directories": socket, "cluster_name": self._name}
         command += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]

@@ -124,6 +124,11 @@ def check_services() -> None:
         "worker-documents": ["worker", "documents"],
         "worker-turns": ["worker", "turns"],
     }
+    checked = [process for process in PROCESSES if "healthCheck" in containers_of(process)[process]]
+    assert checked == ["worker-documents", "worker-turns"]
+    given = {one["name"]: one["value"] for one in containers_of("api")["api"]["environment"]}
+    assert given["APP_ENVIRONMENT"] == "production"
+    assert given["APP_OIDC_ISSUER"] == "https://login.example.com"
     assert containers_of("api")["api"]["dependsOn"] == [{"containerName": "migrate", "condition": "SUCCESS"}]
     targets = boto3.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     scaled = sorted(target["ResourceId"].split("/")[-1] for target in targets["ScalableTargets"])

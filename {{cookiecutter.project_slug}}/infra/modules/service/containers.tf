@@ -17,6 +17,14 @@ locals {
     environment     = [for name, value in local.environment : { name = name, value = value }]
     linuxParameters = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
   }
+  # Each worker serves its own metrics: no answer, no worker. The load balancer asks the api; beat serves none.
+  worker_health_check = {
+    command     = ["CMD", "python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9464/metrics', timeout=3)"]
+    interval    = 10
+    timeout     = 5
+    retries     = 6
+    startPeriod = 30
+  }
   log_configuration = {
     for name, group in aws_cloudwatch_log_group.this : name => {
       logDriver = "awslogs"
@@ -38,7 +46,7 @@ locals {
       dependsOn        = name == "api" ? [{ containerName = "migrate", condition = "SUCCESS" }] : []
       secrets          = [for key, arn in local.runtime_secrets : { name = key, valueFrom = arn }]
       logConfiguration = local.log_configuration[name]
-    })
+    }, contains(["worker-turns", "worker-documents"], name) ? { healthCheck = local.worker_health_check } : {})
   }
 
   # Runs to its end before the api starts; a failed migration is a failed task, so the release is rolled back.

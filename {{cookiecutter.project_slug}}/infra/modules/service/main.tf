@@ -13,6 +13,8 @@ locals {
     APP_HOST           = "0.0.0.0"
     APP_PORT           = "8000"
     APP_MODEL_PROVIDER = var.model_provider
+    # The caller's address and https come from the load balancer's headers; from nobody else's.
+    FORWARDED_ALLOW_IPS = var.vpc_cidr
     # Read by nothing: a new number makes a new task definition, so that tasks pick up changed secrets.
     SECRETS_VERSION = tostring(var.secrets_version)
   })

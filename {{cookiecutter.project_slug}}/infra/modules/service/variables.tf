@@ -18,6 +18,11 @@ variable "vpc_id" {
   description = "The network."
 }
 
+variable "vpc_cidr" {
+  type        = string
+  description = "Address range of the network: whose forwarded-for headers are believed."
+}
+
 variable "public_subnet_ids" {
   type        = list(string)
   description = "Where the load balancer stands."
