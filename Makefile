@@ -34,7 +34,6 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 demo: bake ## Make a project, start all of it, ask it a question (ONCE=1: then stop)
-	@$(MAKE) --no-print-directory -C $(BAKED) setup
 	@$(MAKE) --no-print-directory -C $(BAKED) demo ONCE=$(ONCE)
 
 bake: .build/venv/ready ## Make the default project in build/, keeping what an earlier one installed

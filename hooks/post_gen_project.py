@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,9 @@ def main(answers: Mapping[str, object]) -> None:
     prune(project, answers)
     # cruft renders twice into the temporary folder at each update: no one reads next steps there.
     if not project.is_relative_to(Path(tempfile.gettempdir()).resolve()):
-        print(next_steps(answers))
+        # A terminal that cannot show the name must not cost the project.
+        encoding = sys.stdout.encoding or "utf-8"
+        print(next_steps(answers).encode(encoding, "replace").decode(encoding))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ def test_a_person_is_told_what_to_do_next(tmp_path: Path, repository: Path) -> N
         assert "cd ai-service" in succeed(command, cwd=tmp_path, env=elsewhere)
 
 
+def test_a_name_that_the_terminal_cannot_show_still_makes_a_project(tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    terminal = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    command = [TOOLS / "cookiecutter", repository, "--no-input", "--output-dir", tmp_path, "project_name=日本 😀"]
+    assert "?? ? is ready" in succeed(command, cwd=tmp_path, env=terminal)
+
+
 def test_the_next_steps_can_be_pasted_as_far_as_the_first_commit(tmp_path: Path) -> None:
     project = bake(tmp_path)
     commit_all(project, "start")

@@ -40,6 +40,20 @@ WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".to
 SAFE_METHODS = {"HEAD", "OPTIONS"}
 # What any route may answer stands once above the table.
 ANYWHERE = {200, 400, 401, 413, 422, 500, 503}
+KINDS_OF_VALUES = {
+    "str": "text",
+    "bool": "true or false",
+    "int": "whole number",
+    "float": "number",
+    "Decimal": "US dollars",
+    "Path": "folder",
+    "SecretStr": "secret",
+    "Expect": "table",
+    "Mapping[str, Any]": "table",
+    "tuple[str, ...]": "list of text",
+    "dict[str, str]": "name to text",
+    "dict[str, tuple[str, ...]]": "name to list of text",
+}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -57,10 +71,12 @@ def words_for(topic: str, names: Iterable[str]) -> Mapping[str, Any]:
     return written
 
 
-def page(title: str, source: str, *parts: str) -> str:
-    """Put a page together."""
-    note = f"<!-- Written from {source} by `make docs`; do not edit. -->"
-    return "\n\n".join([f"# {title}", note, *parts]) + "\n"
+def page(name: str, *parts: str) -> str:
+    """Put a page together: its title, its introduction, these parts, and what stands below them."""
+    said = WORDS["page"][name]
+    note = f"<!-- Written from {said['source']} by `make docs`; do not edit. -->"
+    every = (f"# {said['title']}", note, said["intro"], *parts, said.get("outro", ""))
+    return "\n\n".join(part.strip() for part in every if part) + "\n"
 
 
 def settings_page() -> str:
@@ -69,17 +85,12 @@ def settings_page() -> str:
         (f"`{variable(name, field)}`", _kind(field), _default(field), field.description)
         for name, field in Settings.model_fields.items()
     ]
+    elsewhere = [(f"`{name}`", says) for name, says in WORDS["environment"].items()]
     return page(
-        "Settings",
-        "app/settings.py",
-        "Read once at the start, from the environment, then from `.env`; an empty value counts as absent. What is\n"
-        "unusable stops the start, all faults at once. In development, absent addresses of PostgreSQL and Redis come from\n"
-        "`.local/engines.env`, which `make up` writes. Names end in their unit: `_s` seconds, `_bytes` bytes.",
+        "settings",
         table(("variable", "kind", "default", "what it does"), rows),
-        "Tools and start files also read:",
-        table(("variable", "what it does"), ((f"`{name}`", says) for name, says in WORDS["environment"].items())),
-        "Who owns the service, which models stand behind a role, who may do what: files in `config/`, each explained by\n"
-        "its own comments.",
+        WORDS["page"]["settings"]["elsewhere"],
+        table(("variable", "what it does"), elsewhere),
     )
 
 
@@ -89,18 +100,10 @@ def variable(name: str, field: FieldInfo) -> str:
 
 
 def _kind(field: FieldInfo) -> str:
-    if field.annotation is SecretStr:
-        return "secret"
-    return _type(field.annotation)
-
-
-def _type(annotation: Any) -> str:
-    said = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    said = re.sub(r"typing\.|collections\.abc\.|app\.[\w.]+\.", "", said)
-    said = re.sub(r"Literal\[(.*?)\]", lambda found: " or ".join(found[1].replace("'", "").split(", ")), said)
-    said = re.sub(r"Annotated\[(\w+),.*\]", r"\1", said)
-    plain = {"str": "text", "bool": "true or false", "int": "whole number", "float": "number", "Decimal": "US dollars"}
-    return {**plain, "tuple[str, ...]": "list of text", "Path": "folder", "Mapping[str, Any]": "table"}.get(said, said)
+    said = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
+    if choices := re.search(r"Literal\[(.*?)\]", said):
+        return choices[1].replace("'", "").replace(", ", " or ")
+    return KINDS_OF_VALUES.get(re.sub(r"typing\.|collections\.abc\.|app\.[\w.]+\.|decimal\.", "", said), said)
 
 
 def _default(field: FieldInfo) -> str:
@@ -121,15 +124,7 @@ def outcomes_page() -> str:
         (f"`{outcome.value}`", told[outcome.value][0], OUTCOMES[outcome].sentence, told[outcome.value][1])
         for outcome in Outcome
     ]
-    return page(
-        "Outcomes",
-        "app/domain/outcome.py and app/console/words.py",
-        "Each turn ends in exactly one of these; the ledger, the metrics and the answer carry it. Its family is the word\n"
-        "before the first `_`. Objectives count the family `failed` as down and the others as up.",
-        table(("outcome", "HTTP", "what the chat page says", "when"), rows),
-        "A status of 400 and above comes as a [problem document](errors.md) that holds `turn_id` and `outcome`. In a stream\n"
-        "that has begun, the same document is the data of the event `error`, and every other ending is the event `end`.",
-    )
+    return page("outcomes", table(("outcome", "HTTP", "what the chat page says", "when"), rows))
 
 
 def errors_page() -> str:
@@ -137,31 +132,14 @@ def errors_page() -> str:
     drawn = (errors.__doc__ or "").split("\n\n", 1)[1].strip()
     kinds = [kind for kind in tree() if kind.__module__ == errors.__name__]
     rows = [(f"`/problems/{kind.slug}`", kind.status, kind.title, inspect.getdoc(kind)) for kind in kinds]
-    return page(
-        "Errors",
-        "app/errors.py",
-        "On the wire every error is an RFC 9457 problem document (`application/problem+json`): `type`, `title`, `status`,\n"
-        "`detail` (what is wrong, and what is allowed), `request_id`, and where they apply `errors` (field by field),\n"
-        "`turn_id` and `outcome`. The address in `type` explains itself: `GET /problems/over-rate`. 402, 409, 429 and 503\n"
-        "carry `Retry-After` where a time is known.",
-        f"```\n{drawn}\n```",
-        table(("type", "status", "title", "meaning"), rows),
-    )
+    return page("errors", f"```\n{drawn}\n```", table(("type", "status", "title", "meaning"), rows))
 
 
 def permissions_page() -> str:
     """List every permission."""
     told = words_for("permissions", (permission.value for permission in Permission))
     rows = [(f"`{permission.value}`", told[permission.value]) for permission in Permission]
-    return page(
-        "Permissions",
-        "app/domain/identity.py",
-        "Groups hold permissions in `config/roles.toml`; what is not granted there is denied. `everyone` stands for every\n"
-        "signed-in person. Groups come from the identity token's claim `groups`, in development from `config/people.toml`.\n"
-        "Which documents a person may read is another matter: [rights on documents](../explanation/rights-on-documents.md).",
-        table(("permission", "what it allows"), rows),
-        "Which route asks for which permission: [HTTP](http.md).",
-    )
+    return page("permissions", table(("permission", "what it allows"), rows))
 
 
 def flags_page() -> str:
@@ -170,36 +148,18 @@ def flags_page() -> str:
         (f"`{switch_key(EVERYTHING)}`", "every use case", "`config/flags.toml`"),
         (f"`{switch_key('<name>')}`", "the use case `<name>`", "made by itself for each folder in `usecases/`"),
     ]
-    return page(
-        "Flags",
-        "app/control/flags.py",
-        "Rows of the table `flags`, in flagd's format, evaluated in each process. At the start a flag that the table lacks is\n"
-        "added; one that exists keeps its value. Each has an owner, a day on which it is looked at again (`expires_on`), and\n"
-        "the reason of its last change; each change is a row of the audit.",
-        table(("flag", "off means: refused with `paused_switch`", "comes from"), rows),
-        "Turn one with `app pause`, `app resume`, the console's Switches or `POST /v1/admin/flags`; `app flags` lists them.\n"
-        "A flag of your own is one more `[[flag]]` in `config/flags.toml`.",
-    )
+    return page("flags", table(("flag", "off means: refused with `paused_switch`", "comes from"), rows))
 
 
 def http_page() -> str:
     """List every route with what it needs."""
-    api = [route for module in ROUTERS for route in _routes(module.router)]
-    pages_ = [route for router in console.ROUTERS for route in _routes(router)]
+    api = [_api_row(route) for module in ROUTERS for route in _routes(module.router)]
+    pages = [_page_row(route) for router in console.ROUTERS for route in _routes(router)]
     return page(
-        "HTTP",
-        "app/api and app/console",
-        "Version 1. The whole description, with every field: `/docs` or `/openapi.json` of a running service.",
-        "- **Who asks**: `Authorization: Bearer <token>`, or the cookie of the pages.\n"
-        "- **Any route** may also answer 400, 401, 413, 422, 500 and 503, as [problem documents](errors.md).\n"
-        "- **Every response** carries `X-Request-Id` (yours, if you send one) and `traceparent`.\n"
-        "- **Streams**: `Accept: text/event-stream` on a turn gives `delta` events, then one `end` or `error`. A job's events\n"
-        "  carry numbers; send the last one as `Last-Event-ID` to go on from there.\n"
-        "- **`Idempotency-Key`** on turns and jobs makes sending twice safe for a day: the second answer is the first, with\n"
-        "  `Idempotency-Replayed: true`; 409 while the first still runs, 422 when the request differs.",
-        table(("method", "path", "needs", "what", "further answers"), map(_api_row, api)),
-        "## Pages",
-        table(("method", "path", "needs", "what"), map(_page_row, pages_)),
+        "http",
+        table(("method", "path", "needs", "what", "further answers"), api),
+        WORDS["page"]["http"]["pages"],
+        table(("method", "path", "needs", "what"), pages),
     )
 
 
@@ -240,16 +200,8 @@ def commands_page() -> str:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):[^#\n]*## (.*)$", makefile, re.MULTILINE)
     parts = [part for name, command in commands().items() for part in _command(name, command)]
-    return page(
-        "Commands",
-        "app/cli and Makefile",
-        "`uv run app …`, or `.venv/bin/app …` without uv on the PATH. Exit codes: 0 good; 1 what was measured fell short; 2 it\n"
-        "could not be done, or the call was wrong. `app COMMAND --help` says the same as this page.",
-        *parts,
-        "## make",
-        "Tools and dependencies come by themselves: `make setup` needs Python 3.11 or 3.12 and nothing else.",
-        table(("target", "what it does"), ((f"`make {name}`", says) for name, says in targets)),
-    )
+    targets_ = table(("target", "what it does"), ((f"`make {name}`", says) for name, says in targets))
+    return page("commands", *parts, WORDS["page"]["commands"]["make"], targets_)
 
 
 def commands() -> Mapping[str, Any]:
@@ -264,7 +216,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield f"## app {name}"
     yield command.help
     rows = [
-        (f"`{_spelled(parameter)}`", "yes" if parameter.required else "", _choice(parameter), parameter.help or "")
+        (f"`{_spelled(parameter)}`", "yes" if parameter.required else "", _chosen(parameter), parameter.help or "")
         for parameter in command.params
     ]
     if rows:
@@ -277,32 +229,19 @@ def _spelled(parameter: Any) -> str:
     return " / ".join([*parameter.opts, *parameter.secondary_opts])
 
 
-def _choice(parameter: Any) -> str:
+def _chosen(parameter: Any) -> str:
     return f"`{parameter.default}`" if parameter.default not in (None, "", False) else ""
 
 
 def requirements_page() -> str:
     """List what production means, by id."""
     rows = requirements()
-    areas = dict.fromkeys(row.area for row in rows)
-    parts = [
-        part
-        for area in areas
-        for part in (
-            f"## {area}",
-            table(
-                ("id", "requirement", "a person has to see to it that"),
-                ((row.id, row.text, row.person) for row in rows if row.area == area),
-            ),
-        )
-    ]
-    return page(
-        "Requirements",
-        "app/evaluation/requirements.toml",
-        'What "production" means here. Tests carry these ids (`@pytest.mark.proves`), and so do runbooks. This page does not\n'
-        "say what is met: `uv run app readiness` does, from what ran last.",
-        *parts,
-    )
+    head = ("id", "requirement", "a person has to see to it that")
+    parts = []
+    for area in dict.fromkeys(row.area for row in rows):
+        parts.append(f"## {area}")
+        parts.append(table(head, ((row.id, row.text, row.person) for row in rows if row.area == area)))
+    return page("requirements", *parts)
 
 
 def contract_page() -> str:
@@ -316,10 +255,7 @@ def contract_page() -> str:
         if _is_part(field)
     ]
     return page(
-        "The contract of a use case",
-        "app/domain/usecase.py",
-        "`usecases/<name>/contract.toml`. Checked at the start: an unknown key, a missing owner or a budget of zero stops the\n"
-        'service, with file, key and cure. "Stated only" in the last column is a promise to people that no code looks at yet.',
+        "contract",
         table(("section", "what it says"), sections),
         table(("key", "kind", "default", "what the platform does with it"), rows),
     )
@@ -341,26 +277,16 @@ def _is_part(field: FieldInfo) -> bool:
 
 def evaluation_page() -> str:
     """Describe a file of cases."""
-    about = {
-        "id": "a short name, never changed",
-        "person": "who asks, from config/people.toml",
-        "question": "word for word",
-    }
-    about |= {"fields": "further inputs of the contract", "expect": "below", "tags": "to see results by kind"}
-    about |= {"sealed": "true: run only with `--sealed`, for a release decision; nobody tunes on it"}
-    cases = [
-        (f"`{field.alias or name}`", _type(field.annotation), about[name]) for name, field in Case.model_fields.items()
-    ]
-    expected = [
-        (f"`{name}`", _type(field.annotation), field.description) for name, field in Expect.model_fields.items()
-    ]
+    keys = {field.alias or name: field for name, field in Case.model_fields.items()}
+    told = words_for("case", keys)
     return page(
-        "Evaluation cases",
-        "app/evaluation/cases.py",
-        "`usecases/<name>/evals/cases.yaml`: a list `cases`. A case passes when everything that it expects is so.",
-        table(("key", "kind", "meaning"), cases),
-        "Under `expect`, each checked only where it is given; capital and small letters are the same:",
-        table(("key", "kind", "meaning"), expected),
+        "evaluation",
+        table(("key", "kind", "meaning"), ((f"`{key}`", _kind(field), told[key]) for key, field in keys.items())),
+        WORDS["page"]["evaluation"]["expect"],
+        table(
+            ("key", "kind", "meaning"),
+            ((f"`{name}`", _kind(field), field.description) for name, field in Expect.model_fields.items()),
+        ),
     )
 
 
@@ -368,21 +294,11 @@ def prompt_page() -> str:
     """Describe a prompt file."""
     told = words_for("inputs", KINDS)
     inputs = [(f"`{name}`", f"`{kind}`", told[name]) for name, kind in KINDS.items()]
-    rules = "\n".join(f"> {rule}" for rule in ("always:", DATA_RULE, "", "with `passages`:", EVIDENCE_RULE))
     return page(
-        "Prompts",
-        "app/llm/prompts.py",
-        "`usecases/<name>/prompts/<name>.v<N>.md`: front matter between two lines `---`, the system part (the same for every\n"
-        "question, so that vendors can cache it), a line `---user---`, and the part of the turn. A fault stops the start and\n"
-        "names the file.",
-        "Front matter: `name` and `version` as in the file's name, `owner`, `inputs` (each one used, each one listed), `output`\n"
-        "(`null`, or a JSON Schema that the answer must satisfy), `settings` (`temperature`, `max_tokens`).",
-        table(
-            ("input", "kind", "what is filled in"),
-            [*inputs, ("any other name", "`field`", "that field of the request")],
-        ),
-        "Values arrive between tags such as `<question>`. The platform adds to the system part:",
-        f"{rules}\n>\n> with an `output` schema:\n> {SCHEMA_RULE} …",
+        "prompt",
+        table(("input", "kind", "what is filled in"), [*inputs, ("any other name", "`field`", "that input's value")]),
+        WORDS["page"]["prompt"]["rules"],
+        "\n>\n".join(f"> {rule}" for rule in (DATA_RULE, EVIDENCE_RULE, f"{SCHEMA_RULE} …")),
     )
 
 

@@ -70,7 +70,14 @@ class Chromium:
 
 
 @pytest.fixture(scope="module")
-async def chromium(stack: Stack) -> AsyncIterator[Chromium]:
+def url(request: pytest.FixtureRequest) -> str:
+    """Where the service is: BROWSER_URL names one that runs already, such as that of `make up`."""
+    running: Stack | None = None if os.environ.get("BROWSER_URL") else request.getfixturevalue("stack")
+    return running.url if running else os.environ["BROWSER_URL"]
+
+
+@pytest.fixture(scope="module")
+async def chromium(url: str) -> AsyncIterator[Chromium]:
     """One Chromium for all tests here; no script may fail and nothing may offend the security policy."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
@@ -80,7 +87,7 @@ async def chromium(stack: Stack) -> AsyncIterator[Chromium]:
     args = [*ARGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=args)
-        window = Chromium(browser, stack.url, [])
+        window = Chromium(browser, url, [])
         yield window
         await browser.close()
     assert not window.faults
@@ -159,6 +166,10 @@ async def test_a_conversation_goes_on_after_a_reload(chromium: Chromium) -> None
 async def test_an_opinion_and_a_correction_are_taken(chromium: Chromium) -> None:
     async with chromium.person("tom.becker") as page:
         exchange = await ask(page, LEAVE)
+        await page.route("**/feedback", lambda route: route.abort())
+        await exchange.get_by_role("button", name="Bad answer").click()
+        await expect(page.get_by_role("alert")).to_contain_text("does not answer")
+        await page.unroute("**/feedback")
         await exchange.get_by_role("button", name="Bad answer").click()
         await exchange.get_by_label("What should it have said?").fill("Look at the table.")
         await exchange.get_by_role("button", name="Send").click()
@@ -317,6 +328,7 @@ async def test_a_telephone_shows_every_page_without_scrolling_sideways(chromium:
     assert not wide
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("SCREENSHOTS") != "1", reason="SCREENSHOTS=1 takes the pictures of docs/screenshots")
 async def test_pictures_of_the_pages(chromium: Chromium) -> None:
     size = {"width": 1280, "height": 860}
@@ -339,3 +351,4 @@ async def test_pictures_of_the_pages(chromium: Chromium) -> None:
         await page.locator("td a").first.click()
         await page.wait_for_url("**/turns/*-*")
         await page.screenshot(path=SCREENSHOTS / "turn.png", full_page=True)
+    assert len(list(SCREENSHOTS.glob("*.png"))) == 5

@@ -83,7 +83,7 @@ async def test_misspelt_words_still_find_something(write: Write, ask: Ask) -> No
 )
 async def test_no_question_breaks_the_statement(write: Write, ask: Ask, question: str) -> None:
     await write("a", "Some text about a\\'b and c.")
-    await ask(question)
+    assert len(await ask(question)) <= 10
 
 
 async def test_at_most_the_wanted_number_comes_back(write: Write, look: Look) -> None:

@@ -16,6 +16,12 @@ let running = null;
 
 const say = (text) => (byId("status").textContent = text);
 
+// What went wrong beside an answer: an opinion that did not arrive, a conversation that cannot be opened.
+function notice(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = !text;
+}
+
 async function run({ text, name, fields, key = newKey(), note = "" }) {
   if (running) return;
   const asked = { text, name, fields };
@@ -36,6 +42,7 @@ async function run({ text, name, fields, key = newKey(), note = "" }) {
 
 function begin(exchange) {
   running = new AbortController();
+  notice("");
   byId("welcome").hidden = true;
   thread.append(exchange.element);
   exchange.element.scrollIntoView({ block: "end", behavior: "smooth" });
@@ -222,6 +229,10 @@ function size() {
   question.style.height = `${Math.min(question.scrollHeight + 2, 200)}px`;
 }
 
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  notice(event.reason instanceof Problem ? event.reason.message : "That did not work: the service does not answer.");
+});
 byId("rights").addEventListener("toggle", ({ target }) => target.open && loadRights());
 if (matchMedia("(max-width: 60rem)").matches) byId("side").open = false;
 loadSessions();
