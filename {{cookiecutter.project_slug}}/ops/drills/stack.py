@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ops.local.engines import Engines
@@ -19,10 +19,16 @@ SECRET = "of a drill, and long enough to sign with"  # noqa: S105 - the stack li
 class Stack:
     """Engines, API, workers and beat in one folder; names of parts are those of `make up`, plus postgres and redis."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        parts: Sequence[str] = tuple(part.name for part in PARTS),
+    ) -> None:
         self.folder = folder
         self.engines = Engines(folder / "engines", environ={})
-        self._changes = dict(env or {})
+        self._changes, self._parts = dict(env or {}), parts
         self.env: dict[str, str] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._port = 0
@@ -51,8 +57,8 @@ class Stack:
             **self._changes,
         }
         subprocess.run(MIGRATE.argv, env=self.env, check=True, stdout=subprocess.DEVNULL)
-        for part in PARTS:
-            self.revive(part.name)
+        for name in self._parts:
+            self.revive(name)
         self.wait_ready()
 
     def stop(self) -> None:

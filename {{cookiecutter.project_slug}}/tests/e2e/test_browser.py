@@ -348,7 +348,7 @@ async def test_pictures_of_the_pages(chromium: Chromium) -> None:
                 await page.locator("details.act summary").first.click()
             await page.screenshot(path=SCREENSHOTS / f"{picture}.png")
         await page.goto(f"{chromium.url}/console/turns?person=erin.holt")
-        await page.locator("td a").first.click()
+        await page.locator("td a", has_text=PAY).first.click()
         await page.wait_for_url("**/turns/*-*")
         await page.screenshot(path=SCREENSHOTS / "turn.png", full_page=True)
     assert len(list(SCREENSHOTS.glob("*.png"))) == 5

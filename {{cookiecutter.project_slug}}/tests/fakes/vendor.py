@@ -1,7 +1,7 @@
 """A model vendor that speaks OpenAI's and Anthropic's HTTP, answers from the passages it is sent, and fails on request.
 
 Run it alone with `python -m tests.fakes.vendor --port 0`; the address is the first line it prints.
-POST /_faults {"plan": ["429:retry-after=1", "500", "hang", "cut", "malformed", "empty", "wrong_schema",
+POST /_faults {"plan": ["429:retry-after=1", "500", "hang", "cut", "trails_off", "malformed", "empty", "wrong_schema",
 "slow_first_token=2", "no_evidence", "say=...", "ok"]} is used up in order, one entry per call; then all is well again.
 POST /_pace {"latency_s": 0.1, "tokens_per_s": 100} slows every call; GET /_calls gives the count and the requests.
 """
@@ -77,7 +77,7 @@ async def _complete(request: Request, dialect: dialects.Dialect) -> Response:
     if body.get("stream"):
         first_s = float(argument) if kind == "slow_first_token" else 0.0
         pieces = dialect.stream(body["model"], text, counted)
-        sent = _paced(pieces, state=state, first_s=first_s, is_cut=kind == "cut")
+        sent = _paced(pieces, state=state, first_s=first_s, fault=kind if kind in ("cut", "trails_off") else "")
         return StreamingResponse(sent, media_type="text/event-stream")
     if kind == "cut":
         return _broken_body()
@@ -101,11 +101,13 @@ def _broken_body() -> Response:
     return StreamingResponse(body(), media_type="application/json")
 
 
-async def _paced(pieces: list[bytes], *, state: State, first_s: float, is_cut: bool) -> AsyncIterator[bytes]:
+async def _paced(pieces: list[bytes], *, state: State, first_s: float, fault: str) -> AsyncIterator[bytes]:
     await asyncio.sleep(first_s)
     for place, piece in enumerate(pieces):
-        if is_cut and place == len(pieces) // 2:
-            raise ConnectionResetError("cut on purpose")
+        if fault and place == len(pieces) // 2:
+            if fault == "cut":
+                raise ConnectionResetError("cut on purpose")
+            return
         yield piece
         await asyncio.sleep(1 / state.tokens_per_s if state.tokens_per_s else 0)
 

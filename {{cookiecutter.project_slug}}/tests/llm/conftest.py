@@ -23,8 +23,16 @@ def catalog() -> Catalog:
     return parse_catalog(tomllib.loads((ROOT / "config" / "models.toml").read_text()))
 
 
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """Import the vendors' packages before any deadline starts to run."""
+    import pydantic_ai.direct
+    import pydantic_ai.models.anthropic
+    import pydantic_ai.models.openai  # noqa: F401
+
+
 @pytest_asyncio.fixture
-async def build(vendor: RunningVendor, catalog: Catalog) -> AsyncIterator[Build]:
+async def build(vendor: RunningVendor, catalog: Catalog, imported: None) -> AsyncIterator[Build]:
     """Give a maker of gateways for a provider; all are closed afterwards."""
     made: list[Gateway] = []
 

@@ -147,12 +147,20 @@ async def test_a_slow_first_token_counts_as_a_timeout(
     assert shown.text == draft.text
 
 
+async def test_only_the_first_token_has_its_own_limit(build: Build, vendor: RunningVendor, shown: Shown) -> None:
+    vendor.state.tokens_per_s = 12
+    gateway = build(limits=CallLimits(first_token_s=0.5))
+    draft = await gateway.answer(turn(*LADDER, listener=shown), answer_prompt())
+    assert draft.rung == "standard"
+
+
 @pytest.mark.proves("REL-12")
 @pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("fault", ["cut", "trails_off"])
 async def test_a_stream_cut_in_the_middle_is_replaced_by_the_next_rungs_answer(
-    provider: Provider, build: Build, vendor: RunningVendor, shown: Shown
+    provider: Provider, fault: str, build: Build, vendor: RunningVendor, shown: Shown
 ) -> None:
-    vendor.will("cut")
+    vendor.will(fault)
     vendor.state.tokens_per_s = 60
     asked = turn(*LADDER, listener=shown)
     draft = await build(provider).answer(asked, answer_prompt())
@@ -268,14 +276,17 @@ async def test_a_vendor_out_of_reach_is_retried_then_skipped(build: Build) -> No
 
 
 @pytest.mark.proves("CTL-1")
-async def test_a_listener_that_stops_the_turn_is_no_failure_of_the_model(build: Build, vendor: RunningVendor) -> None:
+@pytest.mark.parametrize("reason", [StopTurn(Outcome.PAUSED_SWITCH), ConnectionError("the asker left")])
+async def test_a_listener_that_stops_the_turn_is_no_failure_of_the_model(
+    reason: Exception, build: Build, vendor: RunningVendor
+) -> None:
     async def stop(text: str) -> None:
-        raise StopTurn(Outcome.PAUSED_SWITCH)
+        raise reason
 
     asked = turn(*LADDER, listener=stop)
-    with pytest.raises(StopTurn) as stopped:
+    with pytest.raises(type(reason)) as stopped:
         await build().answer(asked, answer_prompt())
-    assert stopped.value.outcome is Outcome.PAUSED_SWITCH
+    assert stopped.value is reason
     assert len(vendor.requests) == 1
 
 

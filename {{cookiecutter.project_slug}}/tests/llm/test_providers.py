@@ -43,7 +43,8 @@ async def test_models_are_built_once_and_share_a_client(provider: Provider) -> N
 def test_without_a_key_no_vendors_package_is_imported() -> None:
     code = (
         "import sys, app.llm.gateway as g, app.llm.providers as p, app.llm.catalog as c;"
-        "g.Gateway(c.Catalog(roles={}), p.Providers(p.Vendor())).warm();"
+        "roles = {'openai': {'standard': 'gpt-6-sol'}};"
+        "g.Gateway(c.Catalog(roles=roles), p.Providers(p.Vendor('openai'))).warm();"
         "sys.exit(bool({'openai', 'anthropic', 'pydantic_ai'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
