@@ -15,6 +15,8 @@ FEATURES: dict[str, dict[object, list[str]]] = {
         True: ["usecases/policy_answers", "usecases/ticket_triage", "tests/retrieval/test_sample.py"],
     },
 }
+# What a run of the project in the template's own folder leaves there: copied, for lack of a way to skip it, then deleted.
+LEFTOVERS = (".env", ".local", ".tools", ".venv", ".hypothesis", ".*_cache", "**/__pycache__")
 
 
 def pruned(answers: Mapping[str, object]) -> list[str]:
@@ -29,9 +31,9 @@ def pruned(answers: Mapping[str, object]) -> list[str]:
 
 
 def prune(project: Path, answers: Mapping[str, object]) -> None:
-    """Delete what the answers leave out of the project folder."""
-    for path in pruned(answers):
-        target = project / path
+    """Delete from the project folder what the answers leave out, and what is no part of the template."""
+    leftovers = [path for pattern in LEFTOVERS for path in project.glob(pattern)]
+    for target in [*(project / path for path in pruned(answers)), *leftovers]:
         if target.is_dir():
             shutil.rmtree(target)
         else:

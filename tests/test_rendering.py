@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bakery import PROJECT, TEMPLATE, TOOLS, Answers, as_cloned, bake, contents, run
+from bakery import PROJECT, TEMPLATE, TOOLS, Answers, as_cloned, bake, contents, copy_of_template, run, succeed
 from conftest import Measure
 
 EVIL = {
@@ -62,6 +62,16 @@ def test_what_is_copied_is_byte_for_byte_what_lies_in_the_template(tmp_path: Pat
         or name.startswith(("config/service", "infra/config/"))
         for name in changed
     )
+
+
+def test_what_a_run_in_place_leaves_in_the_template_reaches_no_project(tmp_path: Path, default_project: Path) -> None:
+    template = copy_of_template(tmp_path / "template")
+    secret = b"SECRET={" + b"{ 1 / 0 }}\x90"
+    for name in (".env", ".venv/x.py", ".local/data", ".ruff_cache/0.1", ".mypy_cache/x", "app/__pycache__/x.pyc"):
+        (template / PROJECT.name / name).parent.mkdir(exist_ok=True)
+        (template / PROJECT.name / name).write_bytes(secret)
+    succeed([TOOLS / "cookiecutter", template, "--no-input", "-o", tmp_path / "out"], cwd=tmp_path)
+    assert contents(tmp_path / "out" / default_project.name) == contents(default_project)
 
 
 def test_no_template_syntax_is_left(default_project: Path) -> None:

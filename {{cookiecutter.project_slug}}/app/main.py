@@ -7,8 +7,8 @@ from app.console import pages
 from app.errors import CannotStart
 from app.settings import load
 from app.telemetry.instrumentation import instrument_celery
-from app.wiring import build
 from app.wiring.process import configure
+from app.wiring.service import build
 from app.worker.queue import celery, dispatch
 
 

@@ -14,7 +14,7 @@ from psycopg import sql
 from app.control.auth import DevelopmentIssuer
 from app.settings import ROOT, Settings
 from app.store.migrate import migrate
-from app.wiring import Service, build
+from app.wiring.service import Service, build
 from ops.drills.stack import Stack
 from ops.local.engines import Engines, Postgres
 

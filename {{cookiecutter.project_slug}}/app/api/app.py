@@ -9,7 +9,7 @@ from app.api import admin, documents, health, jobs, problems, sessions, turns, u
 from app.api.middleware import Envelope
 from app.api.problems import Problem
 from app.telemetry.instrumentation import instrument_app
-from app.wiring import Service
+from app.wiring.service import Service
 
 ROUTERS = (turns, sessions, jobs, documents, usecases, admin, health, problems)
 

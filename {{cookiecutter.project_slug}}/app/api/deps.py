@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from app.domain.identity import Permission, Principal
 from app.domain.usecase import UseCase
 from app.errors import Forbidden, NotFound, Unauthenticated
-from app.wiring import Service
+from app.wiring.service import Service
 
 COOKIE = "identity"
 SAFE = {"GET", "HEAD", "OPTIONS"}

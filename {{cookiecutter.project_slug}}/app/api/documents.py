@@ -13,7 +13,7 @@ from app.errors import BadInput, Conflict, Forbidden
 from app.store import documents
 from app.store.documents import Document
 from app.store.jobs import Order
-from app.wiring import Service
+from app.wiring.service import Service
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Writer = Annotated[Principal, Depends(needs(Permission.WRITE_DOCUMENTS))]

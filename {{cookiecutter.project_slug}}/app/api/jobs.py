@@ -17,7 +17,7 @@ from app.api.turns import Key, promise
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job
 from app.store import jobs
-from app.wiring import Service
+from app.wiring.service import Service
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 LOOK_S = 0.25

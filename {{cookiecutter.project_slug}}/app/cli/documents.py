@@ -15,7 +15,7 @@ from app.store import jobs
 from app.store.jobs import Order
 
 if TYPE_CHECKING:
-    from app.wiring import Service
+    from app.wiring.service import Service
 
 LOOK_S = 0.2
 

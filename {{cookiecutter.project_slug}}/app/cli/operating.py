@@ -13,7 +13,7 @@ from app.store import flags as flags_table
 from app.store import jobs as jobs_table
 
 if TYPE_CHECKING:
-    from app.wiring import Service
+    from app.wiring.service import Service
 
 Because = Annotated[str, typer.Option("--because", help="why; kept in the audit")]
 Subject = Annotated[str, typer.Argument(help='"ai" for everything, or a use case')]

@@ -21,7 +21,7 @@ from app.store import quality
 from app.store.jobs import Order
 
 if TYPE_CHECKING:
-    from app.wiring import Service
+    from app.wiring.service import Service
 
 COLOURS = {State.PROVEN: "green", State.BROKEN: "red", State.NOT_YET: "yellow"}
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]

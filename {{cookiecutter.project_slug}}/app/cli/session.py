@@ -15,7 +15,7 @@ from app.errors import AppError, BadInput, DependencyDown
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
-    from app.wiring import Service
+    from app.wiring.service import Service
 
 T = TypeVar("T")
 out = Console(highlight=False, soft_wrap=True)
@@ -30,7 +30,7 @@ def operator() -> str:
 def in_place(work: "Callable[[Service], Awaitable[T]]") -> T:
     """Build the service in this process, run, and let go."""
 
-    from app.wiring import build
+    from app.wiring.service import build
 
     async def run() -> T:
         service = build(load())

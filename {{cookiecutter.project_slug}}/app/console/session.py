@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from app.control.auth import DevelopmentIssuer, Person
 from app.domain.identity import Permission, Principal
 from app.errors import Forbidden, Unauthenticated
-from app.wiring import Service
+from app.wiring.service import Service
 
 COOKIE = "identity"
 SIGN_IN = "/console/sign-in"

@@ -16,7 +16,7 @@ from app.domain.job import Job
 from app.domain.usecase import UseCase
 from app.store import flags, jobs, ledger
 from app.store.flags import FlagRow
-from app.wiring import Service
+from app.wiring.service import Service
 
 PER_PAGE = 50
 STORABLE = r"^[^\x00]*$"

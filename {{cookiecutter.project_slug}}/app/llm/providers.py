@@ -76,10 +76,12 @@ def _openai(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
     sdk = AsyncOpenAI(
         api_key=vendor.api_key or KEYLESS, base_url=vendor.base_url or None, http_client=client, max_retries=0
     )
-    if vendor.provider == "openai":
-        return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=sdk))
-    # Servers that copy the interface know its older half: `max_tokens`, and no schema enforcement to rely on.
-    profile = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False, supports_json_schema_output=False)
+    # A stream that just ends would otherwise pass for a finished answer.
+    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    if vendor.provider == "openai_compatible":
+        # Servers that copy the interface know its older half: `max_tokens`, and no schema enforcement to rely on.
+        profile["openai_chat_supports_max_completion_tokens"] = False
+        profile["supports_json_schema_output"] = False
     return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=sdk), profile=profile)
 
 

@@ -1,10 +1,10 @@
 """Bytes to chunks: the format by file name, then by media type; whatever cannot be read says why."""
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import PurePath
 
 from app.errors import AppError, Unreadable
-from app.retrieval import parse_docx, parse_html, parse_markdown, parse_pdf, parse_text
 from app.retrieval.chunk import Block, Parsed, pack
 
 # Part of every content hash: another number reads every document again.
@@ -14,13 +14,14 @@ MOST_CHARACTERS = 5_000_000
 
 Reader = Callable[[bytes], Iterable[Block]]
 
-READERS: dict[str, Reader] = {
-    "md": parse_markdown.read,
-    "html": parse_html.read,
-    "pdf": parse_pdf.read,
-    "docx": parse_docx.read,
-    "txt": parse_text.read,
-    "csv": parse_text.read_csv,
+# Module and function; loaded when the first document of the format comes, as processes that answer read none.
+READERS = {
+    "md": ("parse_markdown", "read"),
+    "html": ("parse_html", "read"),
+    "pdf": ("parse_pdf", "read"),
+    "docx": ("parse_docx", "read"),
+    "txt": ("parse_text", "read"),
+    "csv": ("parse_text", "read_csv"),
 }
 _SUFFIXES = {"markdown": "md", "htm": "html", "text": "txt"}
 _MEDIA_TYPES = {
@@ -46,7 +47,7 @@ def parse(content: bytes, *, filename: str, media_type: str = "") -> Parsed:
     kind = _kind(filename, media_type)
     _refuse_at_sight(content, kind=kind)
     try:
-        parsed = pack(_within_limit(READERS[kind](content)))
+        parsed = pack(_within_limit(_reader(kind)(content)))
     except AppError:
         raise
     except (MemoryError, RecursionError) as error:
@@ -57,6 +58,12 @@ def parse(content: bytes, *, filename: str, media_type: str = "") -> Parsed:
         cure = "; a scan needs text recognition first" if kind == "pdf" else ""
         raise Unreadable(f"The document holds no text that a reader would see{cure}.", reason="empty")
     return parsed
+
+
+def _reader(kind: str) -> Reader:
+    module, function = READERS[kind]
+    reader: Reader = getattr(import_module(f"app.retrieval.{module}"), function)
+    return reader
 
 
 def _kind(filename: str, media_type: str) -> str:

@@ -9,7 +9,6 @@ from app.store import idempotency, jobs, ledger, reviews, sessions
 from app.store.db import Database, Work
 from app.turn.response import response
 
-
 # The item of a job that ended so is still to be done: by this worker later, or by another.
 UNDONE = (Outcome.FAILED_CANCELLED, Outcome.PAUSED_SWITCH)
 

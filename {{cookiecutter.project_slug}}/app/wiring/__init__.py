@@ -1,5 +1,1 @@
 """Builds everything once, from the settings; the only place below the doors that knows how the rooms fit together."""
-
-from app.wiring.service import Service, build
-
-__all__ = ["Service", "build"]

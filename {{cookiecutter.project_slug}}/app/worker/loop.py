@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Coroutine
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.wiring import Service
+if TYPE_CHECKING:
+    from app.wiring.service import Service
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Held:
         self._loop: Loop | None = None
         self._service: Service | None = None
 
-    def start(self, service: Service) -> None:
+    def start(self, service: "Service") -> None:
         """Start the loop and, on it, the service."""
         self._loop, self._service = Loop(), service
         self._loop.run(service.start())
@@ -46,7 +47,7 @@ class Held:
             self._loop = self._service = None
 
     @property
-    def service(self) -> Service:
+    def service(self) -> "Service":
         """Give the running service."""
         assert self._service is not None, "the worker has not started"
         return self._service

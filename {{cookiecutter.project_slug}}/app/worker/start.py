@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from celery import signals
 
-from app import wiring
 from app.settings import Settings
 from app.telemetry import metrics
 from app.telemetry.instrumentation import instrument_celery
@@ -35,7 +34,9 @@ def start(role: Role, settings: Settings) -> None:
     )
 
     def open_(**_: Any) -> None:
-        held.start(wiring.build(settings, dispatch=dispatch))
+        from app.wiring.service import build
+
+        held.start(build(settings, dispatch=dispatch))
         metrics.serve(METRICS_PORT)
 
     def close(**_: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.control.flags import switch_key
 from app.store import flags, reviews
-from app.wiring import Service
+from app.wiring.service import Service
 from tests.console.conftest import Seen
 
 SWITCH = "/console/switches"

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from app.wiring import Service
+from app.wiring.service import Service
 from tests.console.conftest import Ask, Seen
 
 HOSTILE = "<script>alert('<b>1</b>')</script> \" onload=x annual leave days"

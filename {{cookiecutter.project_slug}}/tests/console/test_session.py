@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.console.session import own_path
 from app.control.auth import Authenticator, OidcIssuer
-from app.wiring import Service
+from app.wiring.service import Service
 from tests.console.conftest import Seen
 
 OWN = {"Origin": "http://test"}
