@@ -15,7 +15,7 @@ FEATURES: dict[str, dict[object, list[str]]] = {
         True: ["usecases/policy_answers", "usecases/ticket_triage", "tests/retrieval/test_sample.py"],
     },
 }
-# What a run of the project in the template's own folder leaves there: copied, for lack of a way to skip it, then deleted.
+# What a run of the project in the template's folder leaves there: copied, as nothing can be skipped, then deleted.
 LEFTOVERS = (".env", ".local", ".tools", ".venv", ".hypothesis", ".*_cache", "**/__pycache__")
 
 

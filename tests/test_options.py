@@ -23,7 +23,7 @@ AXES = {
 PAIRS: list[Answers] = [dict(zip(AXES, values, strict=True)) for values in AllPairs(list(AXES.values()))]
 post_gen = hook("post_gen_project")
 # Tests that start no engine and no browser; usecases/ has none where the samples were left out.
-QUICK = ["tests/architecture", "tests/llm", "tests/telemetry", "tests/ops/test_template_update.py", "usecases"]
+QUICK = ["tests/architecture", "tests/llm", "tests/ops/test_template_update.py", "usecases"]
 # Every module of the project, imported where nothing but its own code and its dependencies can be found.
 IMPORT_ALL = """
 import importlib, pathlib

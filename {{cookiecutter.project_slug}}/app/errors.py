@@ -66,7 +66,10 @@ class KeyReused(BadInput):
 
 
 class Unreadable(BadInput):
-    """No text could be read from a document; `reason` is empty, encrypted, unsupported, mislabelled, malformed or oversized."""
+    """No text could be read from a document.
+
+    `reason` is empty, encrypted, unsupported, mislabelled, malformed or oversized.
+    """
 
     slug = "unreadable-document"
     title = "The document cannot be read"

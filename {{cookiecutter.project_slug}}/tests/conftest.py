@@ -79,7 +79,7 @@ def make_settings(database_url: str, redis_url: str, **changes: object) -> Setti
 
 @pytest.fixture(scope="session")
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The service, built and started, with its sample documents read; messages of the outbox go nowhere by themselves."""
+    """The service, built and started, with its sample documents read; messages of the outbox stay there."""
     built = build(settings)
     await built.start()
     await read_samples(built)
@@ -101,7 +101,7 @@ async def read_samples(service: Service) -> None:
 def token(settings: Settings) -> Callable[[str], str]:
     """Give bearer tokens for the people of config/people.toml."""
     issuer = DevelopmentIssuer(SECRET, settings.config("people"))
-    return lambda person: issuer.token(person)
+    return issuer.token
 
 
 @pytest.fixture(scope="session")

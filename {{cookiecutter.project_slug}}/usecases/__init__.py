@@ -1,1 +1,1 @@
-"""Your use cases: one folder each, holding a contract.toml. A folder with a contract is a use case; nothing else registers it."""
+"""Your use cases: a folder with a contract.toml is one; nothing else registers it."""

@@ -31,7 +31,9 @@ def ingest(
 ) -> None:
     """Read documents into the service as jobs, and wait for them; what has not changed is skipped."""
     if path and not sample:
-        asyncio.run(_send(path, usecase, readers or [], person))
+        if not path.is_file():
+            raise BadInput(f"{path} is not a file.")
+        asyncio.run(_send(path.name, path.read_bytes(), usecase, readers or [], person=person))
         return
     failed = in_place(lambda service: _sources(service, usecase))
     raise typer.Exit(1 if failed else 0)
@@ -74,12 +76,10 @@ def _tell(label: str, job: Job) -> bool:
     return job.status is not JobStatus.SUCCEEDED
 
 
-async def _send(path: Path, usecase: str, readers: list[str], person: str) -> None:
-    if not path.is_file():
-        raise BadInput(f"{path} is not a file.")
+async def _send(name: str, content: bytes, usecase: str, readers: list[str], *, person: str) -> None:
     async with door(load(), person) as client:
-        data = {"usecase": usecase, "title": path.stem, **({"readers": readers} if readers else {})}
-        response = await client.post("/v1/documents", data=data, files={"file": (path.name, path.read_bytes())})
+        data = {"usecase": usecase, "title": Path(name).stem, **({"readers": readers} if readers else {})}
+        response = await client.post("/v1/documents", data=data, files={"file": (name, content)})
         job_id = checked(response, response.json())["job_id"]
         while True:
             state = await client.get(f"/v1/jobs/{job_id}")
@@ -88,7 +88,7 @@ async def _send(path: Path, usecase: str, readers: list[str], person: str) -> No
                 break
             await asyncio.sleep(LOOK_S)
     result = job["result"] or {}
-    out.print(f"{path.name}: {result.get('status', job['status'])} {result.get('detail', '')} {job['error']}".strip())
+    out.print(f"{name}: {result.get('status', job['status'])} {result.get('detail', '')} {job['error']}".strip())
     raise typer.Exit(0 if result.get("status") == "ready" else 1)
 
 

@@ -1,4 +1,4 @@
-"""How commands reach the service: through its HTTP door as a person, or built in place for an operator at the machine."""
+"""How commands reach the service: through its HTTP door as a person, or built in place for an operator."""
 
 import asyncio
 import getpass

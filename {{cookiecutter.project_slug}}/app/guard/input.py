@@ -31,7 +31,7 @@ _INJECTION = [
 
 
 def clean(text: str, *, max_chars: int, field: str = "question") -> str:
-    """Give the text in composed form without hidden characters. Raises BadInput when nothing is left or it is too long."""
+    """Give the text in composed form without hidden characters. Raises BadInput when it is empty or too long."""
     plain = _CONTROL.sub("", _HIDDEN.sub("", unicodedata.normalize("NFC", text))).strip()
     if not plain:
         raise BadInput(f"`{field}` holds no text.", errors=[{"field": field, "wrong": "empty", "allowed": "some text"}])

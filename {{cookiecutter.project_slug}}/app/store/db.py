@@ -1,4 +1,4 @@
-"""The unit of work: one transaction per request, task or step, committed at its edge; messages leave after the commit."""
+"""The unit of work: one transaction per request, task or step; messages leave after the commit."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

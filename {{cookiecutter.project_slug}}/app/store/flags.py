@@ -36,23 +36,21 @@ async def seed(work: Work, rows: Sequence[Mapping[str, Any]]) -> None:
         await work.run(upsert(flags).on_conflict_do_nothing(), list(rows))
 
 
-async def change(work: Work, key: str, definition: dict[str, Any], *, by: str, because: str) -> FlagRow:
-    """Store a flag's new definition with its audit row; give the row as it was before."""
+async def change(work: Work, key: str, definition: dict[str, Any], *, by: str, because: str) -> None:
+    """Store a flag's new definition with its audit row."""
     row = (await work.sql("SELECT * FROM flags WHERE key = :key FOR UPDATE", key=key)).mappings().one()
-    before = FlagRow(**row)  # type: ignore[typeddict-item]
     await work.run(
         flags.update().where(flags.c.key == key),
         {
             "definition": definition,
-            "version": before["version"] + 1,
+            "version": row["version"] + 1,
             "changed_by": by,
             "reason": because,
             "changed_at": datetime.now().astimezone(),
         },
     )
-    change_ = {"before": before["definition"], "after": definition}
+    change_ = {"before": row["definition"], "after": definition}
     await note(work, actor=by, action="flag.change", subject=key, reason=because, **change_)
-    return before
 
 
 async def note(

@@ -90,7 +90,7 @@ async def claim(work: Work, job_id: UUID, *, lease_s: float) -> Job | None:
         "UPDATE jobs SET status = 'running', lease = :lease, lease_until = now() + make_interval(secs => :lease_s),"
         " attempts = attempts + 1, started_at = coalesce(started_at, now())"
         " WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < now()))"
-        f" RETURNING {_JOB_COLUMNS}",
+        " RETURNING " + _JOB_COLUMNS,
         id=job_id,
         lease=uuid4(),
         lease_s=lease_s,

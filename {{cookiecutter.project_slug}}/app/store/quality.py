@@ -20,7 +20,7 @@ async def keep(work: Work, report: Mapping[str, Any], *, commit: str) -> None:
 async def newest(work: Work) -> list[dict[str, Any]]:
     """Give the newest evaluation of each use case."""
     rows = await work.sql(
-        "SELECT DISTINCT ON (usecase) usecase, revision, commit, passed, total, pass_rate, low, high, threshold, good, at"
-        " FROM evaluations ORDER BY usecase, at DESC"
+        "SELECT DISTINCT ON (usecase) usecase, revision, commit, passed, total, pass_rate, low, high, threshold,"
+        " good, at FROM evaluations ORDER BY usecase, at DESC"
     )
     return [dict(row) for row in rows.mappings()]

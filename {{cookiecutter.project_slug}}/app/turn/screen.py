@@ -20,7 +20,7 @@ class Screen:
         self._fields(turn)
         screened, masks = mask(question, turn.masks)
         turn = turn.with_(question=question, screened=screened)
-        # A queued item may quote an attack (a ticket that a customer wrote): it is data there, marked off in the prompt.
+        # A queued item may quote an attack (a customer's ticket): it is data there, marked off in the prompt.
         if is_suspicious(question) and turn.usecase.contract.risk.mode == "auto":
             raise StopTurn(
                 Outcome.REFUSED_INJECTION,

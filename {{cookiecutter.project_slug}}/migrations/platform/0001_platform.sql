@@ -4,6 +4,9 @@ CREATE EXTENSION IF NOT EXISTS vector;
 DO $$ BEGIN CREATE ROLE app_service NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 DO $$ BEGIN CREATE ROLE app_ingest NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 
+-- A managed server's owner is no superuser: to become these roles it must be one of them.
+GRANT app_service, app_ingest TO CURRENT_USER;
+
 CREATE TABLE sessions (
     id uuid PRIMARY KEY,
     usecase text NOT NULL,

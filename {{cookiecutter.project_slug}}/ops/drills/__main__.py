@@ -22,7 +22,7 @@ SAMPLES = ROOT / "tests" / "samples"
 
 def tokens() -> tuple[str, str]:
     """Give tokens for somebody who asks, and for an operator."""
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None)
     issuer = DevelopmentIssuer(SECRET, settings.config("people"))
     return issuer.token("sam.reyes"), issuer.token("olga.petrov")
 

@@ -1,4 +1,4 @@
-"""The drill: under a steady load one part dies by SIGKILL and comes back. Nothing accepted may be lost or done twice."""
+"""Under a steady load one part dies by SIGKILL and comes back. Nothing accepted may be lost or done twice."""
 
 import asyncio
 import time

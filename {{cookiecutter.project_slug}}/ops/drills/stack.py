@@ -11,6 +11,7 @@ from ops.local.engines import Engines
 from ops.local.parts import MIGRATE, PARTS, app
 from ops.local.processes import free_port
 
+EVERY = tuple(part.name for part in PARTS)
 READY_S = 90.0
 STOP_S = 20.0
 SECRET = "of a drill, and long enough to sign with"  # noqa: S105 - the stack lives for minutes, on this machine
@@ -19,13 +20,7 @@ SECRET = "of a drill, and long enough to sign with"  # noqa: S105 - the stack li
 class Stack:
     """Engines, API, workers and beat in one folder; names of parts are those of `make up`, plus postgres and redis."""
 
-    def __init__(
-        self,
-        folder: Path,
-        env: Mapping[str, str] | None = None,
-        *,
-        parts: Sequence[str] = tuple(part.name for part in PARTS),
-    ) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, *, parts: Sequence[str] = EVERY) -> None:
         self.folder = folder
         self.engines = Engines(folder / "engines", environ={})
         self._changes, self._parts = dict(env or {}), parts

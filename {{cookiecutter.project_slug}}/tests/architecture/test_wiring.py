@@ -1,4 +1,4 @@
-"""Every X has its Y: routes and permissions, queues and consumers, flags and owners, prompts and cases, ids and proofs."""
+"""Every X has its Y: routes permissions, queues consumers, flags owners, prompts cases, ids proofs."""
 
 import ast
 import tomllib
