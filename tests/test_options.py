@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def everything(folder: Path) -> frozenset[str]:
     return frozenset(contents(bake(folder / "everything", {"cloud": "aws", "ci": "github"})))
 
 
+def broken_links(project: Path) -> list[str]:
+    """Return the links between a project's pages that lead nowhere: page -> target."""
+    pages = [page for page in project.rglob("*.md") if "sample" not in page.parts and "tests" not in page.parts]
+    return [
+        f"{page.relative_to(project)} -> {link}"
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    ]
+
+
 def test_every_pair_of_answers_is_in_some_combination() -> None:
     for one in AXES:
         for other in AXES:
@@ -82,6 +94,7 @@ def test_a_project_has_the_files_of_its_answers_and_each_is_well_formed(
             list(yaml.safe_load_all(data))
         elif file.endswith(".json"):
             json.loads(data)
+    assert broken_links(project) == []
     emptied = [folder for folder in project.rglob("*") if folder.is_dir() and not any(folder.iterdir())]
     assert [folder for folder in emptied if any((PROJECT / folder.relative_to(project)).iterdir())] == []
 

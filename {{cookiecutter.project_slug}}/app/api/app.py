@@ -30,6 +30,9 @@ def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
         lifespan=lifespan,
         max_body_size=service.settings.max_body_bytes,
         strict_content_type=False,
+        # The interactive pages load scripts from elsewhere; /openapi.json works everywhere, offline too.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     problems.install(app)

@@ -13,11 +13,12 @@ from app.api.deps import Asker, Here, Named
 from app.api.problems import declared
 from app.api.shapes import Ask, FeedbackIn, StoryOut, TurnOut
 from app.api.streams import EVENT_STREAM, event_stream, wants_stream
-from app.domain.identity import Permission, Principal
+from app.domain.identity import Principal
 from app.domain.turn import IdempotencyKey, Turn
 from app.domain.usecase import UseCase
 from app.store import ledger
 from app.turn.admit import replayed
+from app.turn.story import told_to
 
 router = APIRouter(prefix="/v1", tags=["turns"])
 Key = Annotated[
@@ -74,8 +75,7 @@ def _again(request: Request, stored: dict[str, Any]) -> Response:
 @router.get("/turns/{turn_id}", response_model=StoryOut, responses=declared(404))
 async def story(turn_id: UUID, service: Here, who: Asker) -> dict[str, Any]:
     """Say what happened in a turn; other people's need the permission turns.read_all."""
-    async with service.database.work() as work:
-        return await ledger.story(work, turn_id, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)
+    return await told_to(who, service.database, turn_id)
 
 
 @router.post("/turns/{turn_id}/feedback", status_code=204, responses=declared(404))

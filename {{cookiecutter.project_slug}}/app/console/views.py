@@ -16,6 +16,7 @@ from app.domain.job import Job
 from app.domain.usecase import UseCase
 from app.store import flags, jobs, ledger
 from app.store.flags import FlagRow
+from app.turn.story import told_to
 from app.wiring.service import Service
 
 PER_PAGE = 50
@@ -119,8 +120,7 @@ async def turns(service: Service, wanted: TurnFilter) -> dict[str, Any]:
 
 async def story(service: Service, who: Principal, turn_id: UUID) -> dict[str, Any]:
     """Gather all that is known of one turn; other people's need the permission turns.read_all."""
-    async with service.database.work() as work:
-        told = await ledger.story(work, turn_id, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)
+    told = await told_to(who, service.database, turn_id)
     contract = case.contract if (case := service.usecases.get(told["usecase"])) else None
     return {"turn": told, "steps": step_bars(told["steps"]), "cited": _cited(told), "contract": contract}
 

@@ -43,15 +43,15 @@ class Flags:
         self._core: FlagdCore | None = None
         self._rows: list[table.FlagRow] = []
         self._versions: dict[str, int] = {}
+        self._seeds: list[Mapping[str, Any]] = []
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._read_at = 0.0
 
     async def start(self, seeds: Sequence[Mapping[str, Any]]) -> None:
         """Add missing flags, read all, and go on listening; a database that is away leaves this process paused."""
+        self._seeds = list(seeds)
         try:
-            async with self._database.work() as work:
-                await table.seed(work, seeds)
             await self.refresh()
         except AppError as error:
             log.error("flags.unknown", error=error.detail)
@@ -64,10 +64,11 @@ class Flags:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the table; wakes whoever waits for a change."""
+        """Read the table, adding what is missing the first time; wakes whoever waits for a change."""
         async with self._database.work() as work:
+            await table.seed(work, self._seeds)
             rows = await table.every(work)
-        self._read_at = time.monotonic()
+        self._seeds, self._read_at = [], time.monotonic()
         versions = {row["key"]: row["version"] for row in rows}
         if versions == self._versions and self._core is not None:
             return

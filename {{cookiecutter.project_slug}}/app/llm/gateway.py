@@ -81,7 +81,8 @@ class Gateway:
             except RungSkipped as reason:
                 preview.tear()
                 skipped.append(Skip(rung=name, reason=str(reason)))
-                log.info("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
+                level = log.debug if str(reason) == NO_MODEL else log.info
+                level("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
         raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, skipped, prompt=prompt)
 
     async def _step(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:

@@ -86,20 +86,19 @@ async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Jo
 
 async def claim(work: Work, job_id: UUID, *, lease_s: float) -> Job | None:
     """Take the job if nobody alive holds it; None when there is nothing to do."""
-    rows = await work.sql(
+    taken = await work.sql(
         "UPDATE jobs SET status = 'running', lease = :lease, lease_until = now() + make_interval(secs => :lease_s),"
         " attempts = attempts + 1, started_at = coalesce(started_at, now())"
-        " WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < now()))"
-        " RETURNING " + _JOB_COLUMNS,
+        " WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < now())) RETURNING id",
         id=job_id,
         lease=uuid4(),
         lease_s=lease_s,
     )
-    row = rows.mappings().first()
-    if row is None:
+    if taken.first() is None:
         return None
-    await event(work, job_id, "running", {"attempt": row["attempts"]})
-    return _job(row)
+    job = await get(work, job_id, user_id=None)
+    await event(work, job_id, "running", {"attempt": job.attempts})
+    return job
 
 
 async def renew(work: Work, job_id: UUID, *, lease: UUID, lease_s: float) -> JobStatus:

@@ -64,6 +64,7 @@ class Service:
         metrics.before_scrape(self._observe)
         await self.flags.start(_seeds(self.settings, self.usecases))
         self.watch.start(self.health)
+        self.gateway.warm()
 
     async def stop(self) -> None:
         """Let go of everything."""

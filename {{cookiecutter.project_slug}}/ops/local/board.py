@@ -6,7 +6,7 @@ from ops.local.engines import Engines, Redis
 from ops.local.supervisor import Child, Supervisor
 
 Row = tuple[str, str, str]
-PAGES = {"chat page": "/", "console": "/console", "API reference": "/docs"}
+PAGES = {"chat page": "/", "console": "/console", "API description": "/openapi.json"}
 
 
 def rows(engines: Engines, children: Iterable[Child], *, supervisor: Supervisor, url: str) -> list[Row]:

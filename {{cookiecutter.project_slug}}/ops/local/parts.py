@@ -14,6 +14,7 @@ class Part:
     env: Mapping[str, str] = field(default_factory=dict)
     health: str = ""  # A path on the API that answers 200 once this part is ready; "" when it serves no HTTP.
     grace_s: float = 20.0
+    waits: bool = False  # On one machine it leaves the processors to the others until those are ready.
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ def app(*words: str) -> tuple[str, ...]:
 
 PARTS = (
     Part("api", app("serve"), health="/health/ready"),
-    Part("worker-turns", app("worker", "turns")),
+    Part("worker-turns", app("worker", "turns"), waits=True),
     Part("worker-documents", app("worker", "documents")),
-    Part("beat", app("worker", "beat"), grace_s=5.0),
+    Part("beat", app("worker", "beat"), grace_s=5.0, waits=True),
 )
 MIGRATE = Part("migrate", app("migrate"))
 SAMPLES = Part("samples", app("ingest", "--sample"))

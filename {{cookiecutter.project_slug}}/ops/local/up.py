@@ -93,9 +93,10 @@ class Up:
         url, env = self._publish()
         if code := await self._finish(self._plan.migrate, env):
             return code
-        children = [self._supervisor.start(part, env) for part in self._plan.parts]
+        children = [self._supervisor.start(part, env) for part in self._plan.parts if not part.waits]
         if not await self._ready(url):
             return SHORT
+        children += [self._supervisor.start(part, env) for part in self._plan.parts if part.waits]
         table = board.rows(self._engines, children, supervisor=self._supervisor, url=url)
         if not self._question:
             self._screen.table(table)
@@ -104,6 +105,8 @@ class Up:
         if self._question:
             code = await self._ask(env)
             self._screen.table(table)
+            if self._arguments.once:
+                self._screen.say("make up keeps it running")
             if self._arguments.once or code:
                 return code
         self._screen.say(f"ready: {url} (Ctrl-C stops everything)")

@@ -166,6 +166,16 @@ async def test_what_happened_can_be_read_by_its_asker_and_by_those_who_may_and_b
     assert (await client.get(f"/v1/turns/{turn_id}", headers=as_("maya.okafor"))).status_code == 404
 
 
+async def test_who_reads_everybodys_turns_does_not_read_what_stands_on_documents_they_may_not(client, as_, token):
+    turn_id = (await ask(client, as_("erin.holt"), PAY)).json()["turn_id"]
+    seen = (await client.get(f"/v1/turns/{turn_id}", headers=as_("olga.petrov"))).json()
+    assert seen["outcome"] == "answered_extractive" and "285,000" not in str(seen)
+    cookie = {"Cookie": f"identity={token('olga.petrov')}"}
+    page = await client.get(f"/console/turns/{turn_id}", headers=cookie)
+    assert page.status_code == 200 and "285,000" not in page.text
+    assert "285,000" in (await client.get(f"/v1/turns/{turn_id}", headers=as_("erin.holt"))).text
+
+
 async def test_feedback_is_kept_once_per_person_and_only_for_their_own_turns(client, as_, service):
     turn_id = (await ask(client, as_("sam.reyes"), LEAVE)).json()["turn_id"]
     url = f"/v1/turns/{turn_id}/feedback"

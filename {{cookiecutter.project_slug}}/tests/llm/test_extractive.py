@@ -38,6 +38,10 @@ def test_weak_evidence_gives_no_answer(question: str) -> None:
     assert answer(question, (LEAVE, EXPENSES)) is None
 
 
+def test_a_sentence_that_meets_half_of_the_question_is_about_something_else() -> None:
+    assert answer("How many days of parental leave after an adoption do I get?", (LEAVE,)) is None
+
+
 def test_without_passages_there_is_no_answer() -> None:
     assert answer("How many days?", ()) is None
 
@@ -67,7 +71,7 @@ def test_heading_and_title_speak_for_their_sentences() -> None:
 
 
 def test_a_heading_alone_is_no_evidence() -> None:
-    split = passage("Ask at the desk.", title="Galway site", heading="Visitor parking")
+    split = passage("Ask at the desk.", title="Galway site", heading="Visitor parking in Galway")
     assert answer("Where is visitor parking in Galway?", (split,)) is None
 
 
@@ -76,6 +80,10 @@ def test_a_table_row_is_spoken_with_its_heading_and_quoted_as_it_stands() -> Non
     draft = asked("What is the full day per diem for Norway?", table)
     assert draft.text.splitlines()[0] == "Per diem: country: Norway; full day: EUR 82. [1]"
     assert draft.citations[0].quote == "country: Norway; full_day_eur: 82"
+
+
+def test_what_two_passages_of_a_document_both_say_is_said_once() -> None:
+    assert len(asked("How many days of annual leave do I get?", LEAVE, LEAVE).text.splitlines()) == 1
 
 
 def test_at_most_three_sentences_of_one_document_and_none_twice() -> None:

@@ -29,12 +29,14 @@ from ops.local.parts import Part, Plan
 told = json.loads(sys.argv[1])
 def part(name, **more):
     return Part(name, (sys.executable, "-c", told["codes"][name], told["mark"]), grace_s=told["grace_s"], **more)
-plan = Plan(parts=(part("api", health="/health/ready"), part("worker")),
+plan = Plan(parts=(part("api", health="/health/ready"), part("worker", waits=told["waits"])),
             migrate=part("migrate"), samples=part("samples"), ask=part("ask"))
 sys.exit(up.main(sys.argv[2:], plan))
 """
 API = """
-import http.server, os
+import http.server, os, time
+time.sleep(0.2)
+print("listening", flush=True)
 class Door(http.server.BaseHTTPRequestHandler):
     def do_GET(self): self.send_response(200); self.end_headers()
     def log_message(self, *_): pass
@@ -67,9 +69,14 @@ class Service:
         self.runs: list[Run] = []
 
     def up(
-        self, *words: str, codes: dict[str, str] | None = None, env: dict[str, str] | None = None, grace_s: float = 5.0
+        self,
+        *words: str,
+        codes: dict[str, str] | None = None,
+        env: dict[str, str] | None = None,
+        grace_s: float = 5.0,
+        waits: bool = False,
     ) -> "Run":
-        told = {"codes": {**CODES, "ask": ASK, **(codes or {})}, "mark": self.mark, "grace_s": grace_s}
+        told = {"codes": {**CODES, "ask": ASK, **(codes or {})}, "mark": self.mark, "grace_s": grace_s, "waits": waits}
         base = {key: value for key, value in os.environ.items() if not key.startswith(("APP_", "DATABASE", "REDIS"))}
         port = str(processes.free_port())
         env = {**base, "PYTHONPATH": str(ROOT), "APP_PORT": port, **(EXTERNAL if env is None else env)}
@@ -135,11 +142,13 @@ def none_left(service: Service, timeout_s: float = 12.0) -> bool:
 
 
 def test_up_migrates_starts_the_parts_loads_the_samples_and_says_where_things_are(service: Service) -> None:
-    run = service.up()
-    url = run.url()
+    run = service.up(waits=True)
+    url = run.wait_for("working").url()
     said = run.output()
-    order = [said.index(text) for text in ("migrated", "working on postgresql://elsewhere/app", "sampled", "ready:")]
-    assert order == sorted(order)
+    for last in ("sampled", "| working on postgresql://elsewhere/app"):
+        order = [said.index(text) for text in ("migrated", "listening", last)]
+        assert order == sorted(order)
+    assert said.index("sampled") < said.index("ready: ")
     for row in ("PostgreSQL", "Redis", "api", "worker", f"{url}/console", ".local/log/worker.log"):
         assert row in said
     assert "\x1b[" not in said

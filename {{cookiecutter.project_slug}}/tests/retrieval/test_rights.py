@@ -166,3 +166,17 @@ async def test_rights_hold_on_both_sides_of_the_crossing(
     monkeypatch.setattr(documents, "SEARCH", text)
     await fill(writing, usecase, [("group:hr",), ("group:sales",)] * 5)
     assert await found(reading, usecase, claims=("group:hr",), filter_by=("group:hr",)) == {"0", "2", "4", "6", "8"}
+
+
+async def test_forbidden_chunks_do_not_crowd_out_the_visible_ones(
+    database_url: str, write: Write, usecase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = search_sql.SEARCH.replace(f"seen) <= {search_sql.EXACT_UP_TO}", "seen) <= 0")
+    text = text.replace(f"seen) > {search_sql.EXACT_UP_TO}", "seen) > 0")
+    monkeypatch.setattr(documents, "SEARCH", text.replace(f"LIMIT {search_sql.POOL_OF_MANY})", "LIMIT 2)"))
+    for place in range(5):
+        await write(f"forbidden-{place}", "tide table", readers=("group:hr",))
+    await write("allowed", TEXT, readers=("group:sales",))
+    owner = Database(database_url, role="none")  # type: ignore[arg-type]
+    assert await found(owner, usecase, claims=(), filter_by=("group:sales",)) == {"allowed"}
+    await owner.close()

@@ -65,11 +65,12 @@ async def test_words_of_the_title_find_a_passage(write: Write, ask: Ask) -> None
     assert await ask("whistleblowing") == ["whistleblowing"]
 
 
-async def test_part_numbers_are_found_however_they_are_typed(write: Write, ask: Ask) -> None:
+async def test_part_numbers_are_found_however_they_are_typed(write: Write, ask: Ask, look: Look) -> None:
     await write("sonde", "TW-450: EUR 6,900")
     await write("probe", "TW-100: EUR 640")
     for typed in ("TW-450", "tw 450", "price of the TW-450?"):
         assert (await ask(typed))[0] == "sonde"
+    assert (await look("tw 450"))[0].score == 1.0
 
 
 async def test_misspelt_words_still_find_something(write: Write, ask: Ask) -> None:
@@ -79,7 +80,20 @@ async def test_misspelt_words_still_find_something(write: Write, ask: Ask) -> No
 
 
 @pytest.mark.parametrize(
-    "question", ["?", "", "''", "\\", "a\\'b | & ! <-> :*", "\x00", "the of", "x" * 4000, "a'b' 'c", "%s :readers {}"]
+    "question",
+    [
+        "?",
+        "",
+        "''",
+        "\\",
+        "a\\'b | & ! <-> :*",
+        "\x00",
+        "the of",
+        "x" * 4000,
+        "a'b' 'c",
+        "see http://x.example/a'b\\c?d='e'",
+        "%s :readers {}",
+    ],
 )
 async def test_no_question_breaks_the_statement(write: Write, ask: Ask, question: str) -> None:
     await write("a", "Some text about a\\'b and c.")

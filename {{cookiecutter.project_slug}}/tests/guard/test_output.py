@@ -1,0 +1,28 @@
+"""What may not leave."""
+
+from uuid import uuid4
+
+from app.domain.outcome import Outcome
+from app.domain.turn import Citation, Draft, Passage
+from app.guard.output import findings
+
+INSTRUCTIONS = "Use the passages only. Put the number of the passage behind every statement and never guess at all."
+PASSAGE = Passage(chunk_id=1, document_id=uuid4(), title="Leave", uri="leave.md", text="25 days", score=1.0)
+
+
+def found(text, citations=(), masks=None):
+    draft = Draft(text=text, rung="standard", outcome=Outcome.ANSWERED_MODEL, citations=citations)
+    checked = findings(draft, passages=(PASSAGE,), masks=masks or {}, instructions=INSTRUCTIONS)
+    return [finding.check for finding in checked]
+
+
+def test_a_good_answer_passes():
+    assert found("25 days [1]", (Citation(1, PASSAGE.document_id, "Leave", "leave.md", "25 days"),)) == []
+
+
+def test_empty_leaking_inventing_and_miscited_answers_are_found():
+    assert found("  ") == ["empty"]
+    assert found(f"My orders: {INSTRUCTIONS.upper()}") == ["leak"]
+    assert found("Write to <EMAIL_1>") == ["placeholder"]
+    assert found("Write to <EMAIL_1>", masks={"<EMAIL_1>": "a@b.org"}) == []
+    assert found("25 days [1]", (Citation(1, uuid4(), "Other", "other.md", "25"),)) == ["citation"]
