@@ -9,17 +9,18 @@ import typer
 from rich.markup import escape
 
 from app.cli.session import checked, door, err, out
+from app.errors import BadInput
 from app.settings import load
 
 As = Annotated[str, typer.Option("--as", help="who asks: a person of config/people.toml")]
-Case = Annotated[str, typer.Option(help="which use case answers")]
-DEFAULT_PERSON, DEFAULT_CASE = "sam.reyes", "policy_answers"
+Case = Annotated[str, typer.Option(help="which use case answers; left out: the first that is open to you")]
+DEFAULT_PERSON = "sam.reyes"
 
 
 def ask(
     question: str,
     person: As = DEFAULT_PERSON,
-    usecase: Case = DEFAULT_CASE,
+    usecase: Case = "",
     json: Annotated[bool, typer.Option("--json", help="print the whole answer as JSON")] = False,
 ) -> None:
     """Ask one question and print the answer with its citations; exits 1 when there is no answer."""
@@ -33,8 +34,17 @@ def ask(
 
 async def _ask(question: str, person: str, usecase: str) -> Any:
     async with door(load(), person) as client:
-        response = await client.post(f"/v1/usecases/{usecase}/turns", json={"question": question})
+        name = usecase or await _first(client)
+        response = await client.post(f"/v1/usecases/{name}/turns", json={"question": question})
     return checked(response, response.json())
+
+
+async def _first(client: httpx2.AsyncClient) -> str:
+    response = await client.get("/v1/usecases")
+    found = checked(response, response.json())
+    if not found:
+        raise BadInput("There is no use case that you may use; `app new usecase NAME` makes one.")
+    return str(found[0]["name"])
 
 
 def show(body: dict[str, Any]) -> None:
@@ -50,7 +60,7 @@ def show(body: dict[str, Any]) -> None:
     out.print(f"[dim]{body['outcome']} by {rung}, {body['latency_ms']:.0f} ms, {price}, turn {body['turn_id']}[/]")
 
 
-def chat(person: As = DEFAULT_PERSON, usecase: Case = DEFAULT_CASE) -> None:
+def chat(person: As = DEFAULT_PERSON, usecase: Case = "") -> None:
     """Talk with a use case; an empty line or Ctrl-D ends."""
     asyncio.run(_chat(person, usecase))
 
@@ -58,6 +68,7 @@ def chat(person: As = DEFAULT_PERSON, usecase: Case = DEFAULT_CASE) -> None:
 async def _chat(person: str, usecase: str) -> None:
     session_id = None
     async with door(load(), person) as client:
+        usecase = usecase or await _first(client)
         while question := await asyncio.to_thread(_prompted):
             body = await _streamed(client, usecase, {"question": question, "session_id": session_id})
             if body:

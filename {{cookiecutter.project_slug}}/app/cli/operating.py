@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.session import in_place, operator, out
 from app.control.flags import EVERYTHING, switch_key
@@ -15,6 +15,8 @@ from app.store import jobs as jobs_table
 if TYPE_CHECKING:
     from app.wiring.service import Service
 
+# As long as an id.
+KEY_CHARS = 36
 Because = Annotated[str, typer.Option("--because", help="why; kept in the audit")]
 Subject = Annotated[str, typer.Argument(help='"ai" for everything, or a use case')]
 
@@ -38,6 +40,11 @@ def _flip(subject: str, *, enabled: bool, because: str) -> None:
     out.print(f"{switch_key(subject)} is {'on' if enabled else 'off'}; the reason stands in the audit")
 
 
+def listing(key: str, *others: str) -> Table:
+    """Make a table whose first column is never cut: people copy it."""
+    return Table(Column(key, no_wrap=True, min_width=KEY_CHARS), *others)
+
+
 def flags() -> None:
     """Show every flag: its value, owner, last change and why."""
 
@@ -45,7 +52,7 @@ def flags() -> None:
         async with service.database.work() as database:
             return await flags_table.every(database)
 
-    table = Table("flag", "value", "owner", "review by", "changed by", "why")
+    table = listing("flag", "value", "owner", "review by", "changed by", "why")
     for row in in_place(work):
         value = row["definition"]["defaultVariant"]
         table.add_row(row["key"], value, row["owner"], str(row["expires_on"]), row["changed_by"], row["reason"])
@@ -59,7 +66,7 @@ def jobs() -> None:
         async with service.database.work() as database:
             return await jobs_table.listed(database, user_id=None)
 
-    table = Table("job", "kind", "use case", "status", "done", "attempts", "error")
+    table = listing("job", "kind", "use case", "status", "done", "attempts", "error")
     for job in in_place(work):
         done = f"{job.done}/{job.total}"
         table.add_row(str(job.id), job.kind, job.usecase, job.status.value, done, str(job.attempts), job.error)
@@ -74,7 +81,7 @@ def review(
     """List the drafts that wait for a person, or decide on one."""
     who = Principal(operator(), permissions=frozenset({Permission.DECIDE_REVIEWS}))
     if review_id is None or approve is None:
-        table = Table("review", "use case", "asked by", "question", "draft")
+        table = listing("review", "use case", "asked by", "question", "draft")
         for row in in_place(lambda service: service.reviews.waiting(who)):
             table.add_row(str(row["id"]), row["usecase"], row["asker"], row["question"][:60], row["draft"][:80])
         out.print(table)

@@ -36,7 +36,7 @@ def new(
     for path in folder.rglob("*.py.txt"):
         path.rename(path.with_suffix(""))
     out.print(f"usecases/{name} is ready: start with its contract.toml, then `make up` and ask it something:")
-    out.print(f'  uv run app ask --usecase {name} "What is this?"', markup=False)
+    out.print(f'  uv run app ask --usecase {name} "What is this use case called?"', markup=False)
 
 
 def register(app: typer.Typer) -> None:

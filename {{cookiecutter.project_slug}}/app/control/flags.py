@@ -29,6 +29,11 @@ def switch_key(subject: str) -> str:
     return "ai.enabled" if subject == EVERYTHING else f"usecase.{subject}.enabled"
 
 
+def _subject(key: str) -> str:
+    inner = key.removeprefix("usecase.").removesuffix(".enabled")
+    return inner if switch_key(inner) == key else key
+
+
 def switch_definition(*, enabled: bool) -> dict[str, Any]:
     """Give a kill switch in flagd's format."""
     return {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on" if enabled else "off"}
@@ -135,16 +140,17 @@ class Flags:
     async def flip(self, subject: str, *, enabled: bool, by: str, because: str) -> None:
         """Turn a kill switch: table and audit in one transaction, then tell every process.
 
-        `subject` is "ai" for everything, or a use case. Raises BadInput for an unknown subject or an empty reason.
+        `subject` is "ai" for everything, a use case, or the key of a flag of your own.
+        Raises BadInput for an unknown subject or an empty reason.
         """
         if not because.strip():
             raise BadInput(
                 "Say why: the reason is kept with the change.", errors=[{"field": "reason", "wrong": "empty"}]
             )
-        key = switch_key(subject)
-        known = [row["key"] for row in self._rows]
+        known = {row["key"] for row in self._rows}
+        key = subject if subject in known else switch_key(subject)
         if key not in known:
-            raise BadInput(f"There is no switch {subject!r}; there are: {', '.join(sorted(known))}.")
+            raise BadInput(f"There is no switch {subject!r}; there are: {', '.join(sorted(map(_subject, known)))}.")
         async with self._database.work() as work:
             await table.change(work, key, switch_definition(enabled=enabled), by=by, because=because.strip())
         await self._broadcast.publish(CHANNEL, key)

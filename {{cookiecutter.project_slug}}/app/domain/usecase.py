@@ -122,9 +122,9 @@ class Quality(_Part):
 
 
 class Rollout(_Part):
-    """How far the use case is open."""
+    """Whether the use case is open to those who have access: `off` refuses everybody."""
 
-    stage: Literal["off", "internal", "general"] = "general"
+    stage: Literal["off", "general"] = "general"
 
 
 class Retention(_Part):

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -17,6 +17,9 @@ from app.llm.preview import Preview
 from app.llm.prompts import NO_EVIDENCE, Prompt
 from app.llm.providers import Providers
 from app.llm.resilience import LEAST_S, CallLimits, deadline_s, describe, now_s, rung_deadline_s
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
 
 log = structlog.get_logger(__name__)
 NO_MODEL = "no model is configured"
@@ -110,8 +113,21 @@ class Gateway:
                 raise
             raise RungSkipped(describe(error)) from error
 
-    async def _text(self, turn: Turn, errand: Errand, *, preview: Preview) -> Draft:
+    def _affordable(self, turn: Turn, errand: Errand) -> "list[ModelMessage]":
+        """Give the messages to send, unless the longest possible answer would cost more than the contract allows."""
         messages = request.messages(errand.prompt, turn)
+        most = self._catalog.cost_usd(
+            self._providers.vendor.provider,
+            errand.model,
+            input_tokens=request.tokens(str(messages)),
+            output_tokens=errand.max_tokens,
+        )
+        if most is not None and most > turn.usecase.contract.cost.per_turn_usd:
+            raise RungSkipped("it could cost more than one turn may")
+        return messages
+
+    async def _text(self, turn: Turn, errand: Errand, *, preview: Preview) -> Draft:
+        messages = self._affordable(turn, errand)
         response = await self._caller.call(
             errand, messages, tape=turn.tape, preview=preview if preview.is_open else None
         )
@@ -132,7 +148,7 @@ class Gateway:
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
         schema = errand.prompt.output_schema or {}
-        messages = request.messages(errand.prompt, turn)
+        messages = self._affordable(turn, errand)
         response = await self._caller.call(errand, messages, tape=turn.tape)
         try:
             data = structure.read(response.text or "", schema)

@@ -7,6 +7,7 @@ from app.control.flags import Flags
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Passage, StopTurn, Turn
 from app.errors import Paused
+from app.guard.passages import screened
 from app.guard.pii import StreamUnmasker
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
@@ -20,13 +21,17 @@ class Lent:
     gateway: Gateway
     searcher: Searcher
     turn: Turn
+    masks: dict[str, str]
 
     async def search(self, question: str) -> tuple[Passage, ...]:
         """Find passages the asker may read."""
         limit = self.turn.usecase.contract.retrieval.passages
-        return await self.searcher.search(
+        found = await self.searcher.search(
             question, principal=self.turn.principal, usecase=self.turn.usecase.name, limit=limit
         )
+        passages, masks = screened(found, self.masks)
+        self.masks.update(masks)
+        return passages
 
     async def ask(self, turn: Turn, *, prompt: str | None = None) -> Draft:
         """Go down the ladder with the contract's prompt, or with another of this use case."""
@@ -55,7 +60,8 @@ class Answer:
         try:
             await asyncio.wait({answer, pause}, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
-                return turn.with_(draft=answer.result())
+                draft, masks = answer.result()
+                return turn.with_(draft=draft, masks=masks)
             error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
             raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=pause.result())
         finally:
@@ -63,14 +69,15 @@ class Answer:
                 task.cancel()
             await asyncio.gather(answer, pause, return_exceptions=True)
 
-    async def _draft(self, turn: Turn) -> Draft:
+    async def _draft(self, turn: Turn) -> tuple[Draft, dict[str, str]]:
         # A draft that waits for a person is not shown as it grows.
         listener = turn.listener if turn.usecase.contract.risk.mode == "auto" else None
-        unmasker = StreamUnmasker(turn.masks, listener) if listener else None
+        masks = dict(turn.masks)
+        unmasker = StreamUnmasker(masks, listener) if listener else None
         turn = turn.with_(listener=unmasker)
-        kit = Lent(self.gateway, self.searcher, turn)
+        kit = Lent(self.gateway, self.searcher, turn, masks)
         workflow = turn.usecase.workflow
         draft = await (workflow(turn, kit) if workflow else kit.ask(turn))
         if unmasker:
             await unmasker.flush()
-        return draft
+        return draft, masks

@@ -38,9 +38,9 @@ def _citation(turn: Turn, citation: Citation) -> dict[str, Any]:
     return {
         "marker": citation.marker,
         "document_id": str(citation.document_id),
-        "title": citation.title,
+        "title": unmask(citation.title, turn.masks),
         "uri": citation.uri,
-        "heading": citation.heading,
+        "heading": unmask(citation.heading, turn.masks),
         "page": citation.page,
         "quote": unmask(citation.quote, turn.masks),
     }

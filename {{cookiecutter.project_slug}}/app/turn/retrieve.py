@@ -1,9 +1,9 @@
 """Find passages that the asker may read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.domain.turn import Turn
-from app.guard.pii import mask
+from app.guard.passages import screened
 from app.retrieval.search import Searcher
 
 
@@ -21,10 +21,5 @@ class Retrieve:
         found = await self.searcher.search(
             turn.question, principal=turn.principal, usecase=turn.usecase.name, limit=retrieval.passages
         )
-        masks, passages = dict(turn.masks), []
-        for passage in found:
-            if passage.suspicious or passage.score < retrieval.min_score:
-                continue
-            text, masks = mask(passage.text, masks)
-            passages.append(replace(passage, text=text))
-        return turn.with_(passages=tuple(passages), masks=masks)
+        passages, masks = screened((passage for passage in found if passage.score >= retrieval.min_score), turn.masks)
+        return turn.with_(passages=passages, masks=masks)

@@ -48,6 +48,14 @@ async def test_a_call_is_priced_where_a_price_is_known(provider: Provider, is_pr
     assert (cost is not None and cost > Decimal(0)) if is_priced else cost is None
 
 
+async def test_a_call_that_could_cost_more_than_a_turn_may_is_not_made(build: Build, vendor: RunningVendor) -> None:
+    asked = turn(*LADDER)
+    asked.usecase.contract.cost.__dict__["per_turn_usd"] = Decimal("0.000001")
+    draft = await build("openai").answer(asked, answer_prompt())
+    assert draft.rung == "extractive" and not vendor.requests
+    assert [skip.reason for skip in draft.skipped] == ["it could cost more than one turn may"]
+
+
 @pytest.mark.proves("LAT-3")
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_streamed_answer_arrives_in_pieces(

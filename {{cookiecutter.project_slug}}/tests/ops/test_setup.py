@@ -13,7 +13,7 @@ from ops.local import secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "# what it is\nAPP_ENVIRONMENT=development\nAPP_SECRET_KEY=\n# OPENAI_API_KEY=\n"
-PUBLIC = {"setup", "up", "demo", "test", "check", "evals", "load", "drill", "readiness", "docs", "lock"}
+PUBLIC = {"setup", "up", "demo", "test", "check", "evals", "drill", "readiness", "docs", "lock"}
 
 
 @pytest.fixture
