@@ -145,7 +145,9 @@ def listen(port: int = 0) -> socket.socket:
 
 def server(app: Starlette) -> uvicorn.Server:
     """Build the HTTP server; it says nothing, and waits for nobody when it stops."""
-    return uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    # No log configuration of its own: it would change the loggers of the whole test process.
+    config = uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=1, log_config=None, access_log=False)
+    return uvicorn.Server(config)
 
 
 def main() -> None:
