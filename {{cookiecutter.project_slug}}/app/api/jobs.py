@@ -17,10 +17,12 @@ from app.api.turns import Key, promise
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job
 from app.store import jobs
+from app.store.jobs import Order
 from app.wiring.service import Service
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 LOOK_S = 0.25
+Ingester = Annotated[Principal, Depends(needs(Permission.INGEST_SOURCES))]
 Submitter = Annotated[Principal, Depends(needs(Permission.SUBMIT_JOBS))]
 
 
@@ -33,6 +35,17 @@ async def submit(
     job_id = await service.jobs.submit_turns(who, usecase.name, items, promise=promise(key, "job", usecase.name, items))
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return JobAccepted(job_id=job_id)
+
+
+@router.post(
+    "/usecases/{name}/ingestion", status_code=202, response_model=list[JobAccepted], responses=declared(403, 404)
+)
+async def ingest(usecase: Named, service: Here, who: Ingester) -> list[JobAccepted]:
+    """Read every source of the use case again, one job each; what has not changed is skipped."""
+    orders = [
+        Order("ingest", usecase.name, who.user_id, who.groups, {"source": source.name}) for source in usecase.sources
+    ]
+    return [JobAccepted(job_id=await service.jobs.submit(order)) for order in orders]
 
 
 @router.get("/jobs", response_model=list[JobOut], responses=declared())

@@ -13,6 +13,7 @@ class Permission(StrEnum):
     READ_ALL_TURNS = "turns.read_all"
     SUBMIT_JOBS = "jobs.submit"
     WRITE_DOCUMENTS = "documents.write"
+    INGEST_SOURCES = "sources.ingest"
     OPEN_CONSOLE = "console.open"
     FLIP_SWITCHES = "switches.flip"
     DECIDE_REVIEWS = "reviews.decide"

@@ -1,5 +1,7 @@
 """Starts a worker: many turns at once on threads, documents in processes of their own, and the clock beside them."""
 
+import warnings
+from socket import gethostname
 from typing import Any, Literal
 
 from celery import signals
@@ -17,6 +19,8 @@ METRICS_PORT = 9464
 
 def start(role: Role, settings: Settings) -> None:
     """Run until stopped."""
+    # Our image runs as nobody; on a developer's machine root is root's own business.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     celery.conf.broker_url = settings.redis_url
     instrument_celery()
     if role == "beat":
@@ -46,7 +50,7 @@ def start(role: Role, settings: Settings) -> None:
     begin.connect(open_, weak=False)
     end.connect(close, weak=False)
     celery.Worker(
-        hostname=f"{role}@%h",
+        hostname=f"{role}@{gethostname()}",
         pool="threads" if threads else "prefork",
         concurrency=THREADS if threads else 1,
         queues=[TURNS if threads else DOCUMENTS, HOUSEKEEPING],

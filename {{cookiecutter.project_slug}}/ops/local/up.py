@@ -142,7 +142,7 @@ class Up:
                 for path in (part.health for part in self._plan.parts if part.health):
                     while refusal := await asyncio.to_thread(_refusal, url + path):
                         await asyncio.sleep(pause_s)
-                        pause_s = min(1.2 * pause_s, 1.0)
+                        pause_s = min(1.2 * pause_s, 0.25)
         except TimeoutError:
             self._screen.say(f"not ready after {READY_S:.0f} s; the API says: {refusal}")
             return False

@@ -35,6 +35,14 @@ def until(look, *, seconds=15):
     raise AssertionError(f"nothing within {seconds} s")
 
 
+def test_sources_are_read_again_by_who_may_and_nothing_has_changed(door):
+    assert door("sam.reyes").post("/v1/usecases/handbook/ingestion").status_code == 403
+    operator = door("olga.petrov")
+    (accepted,) = operator.post("/v1/usecases/handbook/ingestion").json()
+    job = until(lambda: (found := operator.get(f"/v1/jobs/{accepted['job_id']}").json())["finished_at"] and found)
+    assert job["result"]["unchanged"] == 5 and not job["result"]["failed"]
+
+
 @pytest.mark.proves("SCL-1")
 def test_a_job_goes_through_celery_and_tells_its_progress(door):
     operator = door("olga.petrov")
