@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,14 +51,6 @@ def equipped() -> Path:
     if not (project / ".venv").exists():
         pytest.fail("nothing is set up: run these tests through `make test` (or `make equip` once)")
     return project
-
-
-@pytest.fixture
-def one_place() -> Path:
-    """An empty folder, the same for each test: mypy knows again what it has seen at the same path."""
-    folder = TEMPLATE / ".build" / f"variant-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
 
 
 @pytest.fixture

@@ -101,8 +101,8 @@ def test_a_project_has_the_files_of_its_answers_and_each_is_well_formed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", distinct(), ids=name)
-def test_a_project_passes_its_own_checks(one_place: Path, equipped: Path, answers: Answers) -> None:
-    project = bake(one_place, answers)
+def test_a_project_passes_its_own_checks(tmp_path: Path, equipped: Path, answers: Answers) -> None:
+    project = bake(tmp_path, answers)
     lend(equipped, project)
     succeed(["make", "check"], cwd=project, timeout_s=600)
     succeed([".venv/bin/python", "-c", IMPORT_ALL], cwd=project)

@@ -65,6 +65,9 @@ async def test_a_job_waits_while_the_ai_is_paused_and_goes_on_afterwards(client,
     await service.jobs.run(job_id)
     waiting = (await client.get(url, headers=operator)).json()
     assert (waiting["status"], waiting["done"], waiting["attempts"]) == ("queued", 0, 0)
+    async with service.database.work() as work:
+        tried = await work.sql("SELECT count(*) FROM turns WHERE job_id = :id", id=job_id)
+    assert tried.scalar_one() == 0, "a waiting job makes no turns"
     await flip(client, operator, enabled=True)
     await service.jobs.run(job_id)
     assert (await client.get(url, headers=operator)).json()["status"] == "succeeded"

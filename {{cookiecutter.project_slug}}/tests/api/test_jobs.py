@@ -118,6 +118,9 @@ async def test_what_a_worker_writes_under_a_lost_lease_is_refused(client, as_, s
     assert old and new and old.lease != new.lease
     with pytest.raises(table.LeaseLost):
         async with service.database.work() as work:
+            await table.renew(work, job_id, lease=old.lease, lease_s=5)
+    with pytest.raises(table.LeaseLost):
+        async with service.database.work() as work:
             await table.finish(work, job_id, lease=old.lease, status=table.JobStatus.SUCCEEDED)
 
 

@@ -1,10 +1,12 @@
 """Journeys over real processes: the queue, the switch, sessions across a restart, one trace."""
 
+import subprocess
 import time
 
 import httpx2
 import pytest
 
+from ops.local.parts import app
 from tests.api.asking import LEAVE, parsed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack")]
@@ -119,3 +121,12 @@ def test_the_command_line_asks_and_exits_by_what_it_got(stack):
     assert none.returncode == 1 and "285,000" not in none.stdout
     wrong = stack.run("ask", "--as", "nobody", "--usecase", "handbook", "x")
     assert wrong.returncode == 2 and "sam.reyes" in wrong.stderr
+
+
+def test_a_conversation_in_the_terminal_goes_on_in_one_session(stack, door):
+    said = "How many days of annual leave do employees have?\nHow many days of annual leave do employees have?\n\n"
+    words = (*app("chat"), "--as", "tom.becker", "--usecase", "handbook")
+    talked = subprocess.run(words, env=stack.env, input=said, capture_output=True, text=True, check=False)
+    assert talked.returncode == 0 and talked.stdout.count("answered_extractive") == 2, talked.stderr
+    (session,) = door("tom.becker").get("/v1/sessions").json()
+    assert len(door("tom.becker").get(f"/v1/sessions/{session['id']}").json()["messages"]) == 4
