@@ -44,3 +44,19 @@ def test_the_default_project_passes_its_own_tests(equipped: Path, measured: Meas
     for line in said.splitlines():
         if line.startswith("SKIPPED"):
             measured("not measured", line)
+
+
+def test_a_project_for_aws_applies_rolls_back_and_destroys_its_infrastructure(
+    tmp_path: Path, equipped: Path, measured: Measure
+) -> None:
+    project = bake(tmp_path, {"cloud": "aws"})
+    (project / ".venv").symlink_to(equipped / ".venv")
+    env = {"REQUIRE_TOOLS": os.environ["REQUIRE_TOOLS"]} if "REQUIRE_TOOLS" in os.environ else {}
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/infra"]
+    said = succeed(command, cwd=project, env=env, timeout_s=1500)
+    closing = said.strip().splitlines()[-1]
+    assert re.search(r"\d+ passed", closing), said
+    measured("infrastructure against the emulator", closing.strip("= "))
+    for line in said.splitlines():
+        if line.startswith("SKIPPED"):
+            measured("not measured", line)
