@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.errors import CannotStart
 
 ROOT = Path(__file__).parents[1]
+# What the template's question gives when nobody answers it.
+PLACEHOLDER = "@example.com"
 Provider = Literal["none", "openai", "anthropic", "openai_compatible"]
 
 
@@ -136,7 +138,19 @@ def _faults(settings: Settings) -> list[str]:
             "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed in production: development identities are refused"
         )
     faults.extend(_provider_faults(settings))
+    faults.extend(_owner_faults(settings))
     return faults
+
+
+def _owner_faults(settings: Settings) -> list[str]:
+    if not settings.is_production:
+        return []
+    owners = settings.service.get("owners", {})
+    return [
+        f"config/service.toml, owners.{role} is {owners.get(role, '')!r}; name a person who answers"
+        for role in ("workflow", "prompt", "cost", "on_call")
+        if not owners.get(role) or PLACEHOLDER in owners[role]
+    ]
 
 
 def _provider_faults(settings: Settings) -> list[str]:

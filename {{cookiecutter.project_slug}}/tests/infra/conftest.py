@@ -45,7 +45,7 @@ def _provider_mirror() -> Path:
     """Return a directory that holds the AWS provider, unpacked, wherever this machine keeps it."""
     cache = os.environ.get("TF_PLUGIN_CACHE_DIR")
     usual = [INFRA / ".terraform", Path.home() / ".terraform.d", *map(Path, ("/usr/local/share", "/usr/share", "/opt"))]
-    provider = "registry.terraform.io/hashicorp/aws/5.*/*/terraform-provider-aws_v*"
+    provider = "*/hashicorp/aws/5.*/*/terraform-provider-aws_v*"
     for root in [Path(cache), *usual] if cache else usual:
         for depth in ("", "*/", "*/*/"):
             for found in root.glob(depth + provider):
@@ -58,7 +58,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.Monkey
     """Take away every AWS and Terraform setting of the machine and give dummies: no real account, no network."""
     if shutil.which("terraform") is None:
         not_measured("terraform missing, install Terraform 1.11 or newer")
-    mirror = f'filesystem_mirror {{ path = "{_provider_mirror()}" include = ["registry.terraform.io/*/*"] }}'
+    mirror = f'filesystem_mirror {{ path = "{_provider_mirror()}" include = ["*/*"] }}'
     directory = tmp_path_factory.mktemp("terraform-settings")
     settings = directory / "terraformrc"
     settings.write_text(f"provider_installation {{\n{mirror}\n}}\n")
