@@ -38,7 +38,8 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         self.engines.start()
-        self._port = free_port(8100, "127.0.0.1")
+        # Any: two stacks that start together would both choose the next free one above a number.
+        self._port = free_port()
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "APP_", "OTEL_"))}
         self.env = {
             **ours,
@@ -99,7 +100,8 @@ class Stack:
         """Wait until the API says that it is ready. Raises TimeoutError with the API's last lines."""
         until = time.monotonic() + timeout_s
         while not self._is_ready():
-            if time.monotonic() > until:
+            # Another stack may answer at this port; ours has to be alive to be ready.
+            if time.monotonic() > until or self._running["api"].poll() is not None:
                 raise TimeoutError(f"not ready after {timeout_s:.0f} s\n{self.log('api').read_text()[-3000:]}")
             time.sleep(0.1)
 

@@ -34,6 +34,9 @@ new MutationObserver(() => {
 """
 
 
+pytestmark = pytest.mark.xdist_group("stack")
+
+
 class Stack(Protocol):
     """The running service: real processes behind one address."""
 
