@@ -2,17 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from app.control.auth import COOKIE, refuse_foreign
 from app.domain.identity import Permission, Principal
 from app.domain.usecase import UseCase
 from app.errors import Forbidden, NotFound, Unauthenticated
 from app.wiring.service import Service
-
-COOKIE = "identity"
-SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 def service_of(request: Request) -> Service:
@@ -32,17 +29,8 @@ async def signed_in(request: Request) -> Principal:
     token = request.cookies.get(COOKIE, "")
     if not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>`, or sign in at /console.")
-    refuse_foreign(request)
+    refuse_foreign(request.method, origin=request.headers.get("origin"), host=request.headers.get("host"))
     return await service_of(request).authenticator.principal(token)
-
-
-def refuse_foreign(request: Request) -> None:
-    """Refuse a change that another site's page sends with our cookie (CSRF). Raises Forbidden."""
-    if request.method in SAFE:
-        return
-    origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
-        raise Forbidden("Changes by cookie are taken from this site's own pages only.")
 
 
 def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:

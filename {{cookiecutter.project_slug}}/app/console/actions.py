@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.console.routes import PageRoute
-from app.console.session import COOKIE, SIGN_IN, Here, needs, refuse_foreign, seat
-from app.control.auth import DevelopmentIssuer
+from app.console.session import SIGN_IN, Here, needs, refuse_foreign, seat
+from app.control.auth import COOKIE, DevelopmentIssuer
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, NotFound
 

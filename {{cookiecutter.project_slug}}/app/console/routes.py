@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from app.console.html import fault_page
-from app.console.session import SAFE, SIGN_IN
+from app.console.session import SIGN_IN
+from app.control.auth import SAFE
 from app.errors import AppError, BadInput, NotFound, Unauthenticated
 
 log = structlog.get_logger(__name__)

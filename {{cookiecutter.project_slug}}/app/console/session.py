@@ -3,19 +3,17 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse
 
-from app.control.auth import DevelopmentIssuer, Person
+from app.control import auth
+from app.control.auth import COOKIE, DevelopmentIssuer, Person
 from app.domain.identity import Permission, Principal
 from app.errors import Forbidden, Unauthenticated
 from app.wiring.service import Service
 
-COOKIE = "identity"
 SIGN_IN = "/console/sign-in"
-SAFE = {"GET", "HEAD", "OPTIONS"}
 COOKIE_LIFE_S = 12 * 3600
 # A path of this site: no second slash or backslash that a browser would take for another host.
 OWN_PATH = re.compile(r"/(?:[\w.~%-][\w.~%/-]*)?(?:\?[\w.~%=&-]*)?")
@@ -41,11 +39,7 @@ async def signed_in(request: Request) -> Principal:
 
 def refuse_foreign(request: Request) -> None:
     """Refuse a change that another site's page sends in the visitor's name (CSRF). Raises Forbidden."""
-    if request.method in SAFE:
-        return
-    origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
-        raise Forbidden("Changes are taken from this site's own pages only.")
+    auth.refuse_foreign(request.method, origin=request.headers.get("origin"), host=request.headers.get("host"))
 
 
 def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import structlog
@@ -14,13 +15,22 @@ from joserfc.jwk import KeySet, OctKey
 
 from app.control.roles import Roles
 from app.domain.identity import Principal
-from app.errors import DependencyDown, Unauthenticated
+from app.errors import DependencyDown, Forbidden, Unauthenticated
 
 log = structlog.get_logger(__name__)
 DEVELOPMENT_ISSUER = "development"
+# The cookie of our pages; it holds the bearer token.
+COOKIE = "identity"
+SAFE = {"GET", "HEAD", "OPTIONS"}
 KEYS_FRESH_S = 300
 KEYS_RETRY_S = 60
 LEEWAY_S = 30
+
+
+def refuse_foreign(method: str, *, origin: str | None, host: str | None) -> None:
+    """Refuse a change that another site's page sends with our cookie (CSRF). Raises Forbidden."""
+    if method not in SAFE and (origin is None or urlsplit(origin).netloc != host):
+        raise Forbidden("Changes by cookie are taken from this site's own pages only.")
 
 
 @dataclass(frozen=True, slots=True)
