@@ -236,11 +236,11 @@ def _chosen(parameter: Any) -> str:
 def requirements_page() -> str:
     """List what production means, by id."""
     rows = requirements()
-    head = ("id", "requirement", "a person has to see to it that")
+    head = ("id", "requirement", "still missing", "a person has to see to it that")
     parts = []
     for area in dict.fromkeys(row.area for row in rows):
         parts.append(f"## {area}")
-        parts.append(table(head, ((row.id, row.text, row.person) for row in rows if row.area == area)))
+        parts.append(table(head, ((row.id, row.text, row.missing, row.person) for row in rows if row.area == area)))
     return page("requirements", *parts)
 
 

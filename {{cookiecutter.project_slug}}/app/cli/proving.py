@@ -23,7 +23,7 @@ from app.store.jobs import Order
 if TYPE_CHECKING:
     from app.wiring.service import Service
 
-COLOURS = {State.PROVEN: "green", State.BROKEN: "red", State.NOT_YET: "yellow"}
+COLOURS = {State.PROVEN: "green", State.BEGUN: "cyan", State.BROKEN: "red", State.NOT_YET: "yellow"}
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
@@ -104,7 +104,7 @@ def readiness(
         print(orjson.dumps([_row(row) for row in rows], option=orjson.OPT_INDENT_2).decode())
     else:
         _print(rows)
-    bad = {State.BROKEN, State.NOT_YET} if strict else {State.BROKEN}
+    bad = set(State) - {State.PROVEN} if strict else {State.BROKEN}
     raise typer.Exit(1 if any(row.state in bad for row in rows) else 0)
 
 
@@ -113,19 +113,19 @@ def _row(row: Row) -> dict[str, Any]:
         {"test": proof.name, "outcome": proof.outcome, "at": proof.at, "commit": proof.commit} for proof in row.proofs
     ]
     about = row.requirement
-    return {"id": about.id, "text": about.text, "state": row.state, "person": about.person, "proofs": proofs}
+    told = {"id": about.id, "text": about.text, "state": row.state, "person": about.person, "missing": about.missing}
+    return {**told, "proofs": proofs}
 
 
 def _print(rows: list[Row]) -> None:
-    table = Table("id", "state", "requirement", "evidence", "a person has to see to it that")
+    table = Table("id", "state", "requirement", "evidence", "still missing", "a person has to see to it that")
     for row in rows:
         newest = max(row.proofs, key=lambda proof: proof.at, default=None)
         what = f"{newest.name.rsplit('::', 1)[-1]}\n{newest.at} at {newest.commit}" if newest else ""
         more = f" (+{len(row.proofs) - 1} more)" if len(row.proofs) > 1 else ""
         state = f"[{COLOURS[row.state]}]{row.state.value}[/]"
-        table.add_row(
-            row.requirement.id, state, escape(row.requirement.text), escape(what + more), row.requirement.person
-        )
+        about = row.requirement
+        table.add_row(about.id, state, escape(about.text), escape(what + more), escape(about.missing), about.person)
     out.print(table)
     counted = ", ".join(f"{sum(row.state is state for row in rows)} {state.value}" for state in State)
     out.print(f"{counted}, of {len(rows)}; evidence is written by `make test`")

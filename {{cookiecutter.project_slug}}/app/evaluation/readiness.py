@@ -15,21 +15,23 @@ REQUIREMENTS = Path(__file__).with_name("requirements.toml")
 
 
 class State(StrEnum):
-    """proven: all its evidence passed · broken: some did not · not yet: nothing that runs proves it."""
+    """proven: all its evidence passed · begun: the same, but a part is missing · broken: some failed · not yet: none."""
 
     PROVEN = "proven"
+    BEGUN = "begun"
     BROKEN = "broken"
     NOT_YET = "not yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One row of "production"; `person` says what no program can supply."""
+    """One row of "production": what no program can supply, and what this release does not do yet."""
 
     id: str
     area: str
     text: str
     person: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class Row:
         ran = [proof for proof in self.proofs if proof.outcome != "skipped"]
         if any(proof.outcome != "passed" for proof in ran):
             return State.BROKEN
-        return State.PROVEN if ran else State.NOT_YET
+        if not ran:
+            return State.NOT_YET
+        return State.BEGUN if self.requirement.missing else State.PROVEN
 
 
 def requirements() -> list[Requirement]:

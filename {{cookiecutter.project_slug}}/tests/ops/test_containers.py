@@ -21,6 +21,7 @@ def words(part: Part) -> list[str]:
     return list(part.argv[3:])
 
 
+@pytest.mark.proves("INT-5")
 def test_compose_runs_the_parts_the_migration_and_the_two_engines_and_nothing_else() -> None:
     assert set(SERVICES) == {part.name for part in PROCESSES} | {"postgres", "redis"}
 
