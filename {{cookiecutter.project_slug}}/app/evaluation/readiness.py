@@ -15,7 +15,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.toml")
 
 
 class State(StrEnum):
-    """proven: all its evidence passed · begun: the same, but a part is missing · broken: some failed · not yet: none."""
+    """proven: all its evidence passed · begun: so, with a part missing · broken: some failed · not yet: none ran."""
 
     PROVEN = "proven"
     BEGUN = "begun"
