@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from app.api.deps import Asker, Here
 from app.api.problems import declared
 from app.api.shapes import MeOut, UseCaseOut
-from app.domain.identity import EVERYONE, Principal
 from app.domain.usecase import UseCase
 
 router = APIRouter(prefix="/v1", tags=["usecases"])
@@ -19,13 +18,8 @@ async def list_usecases(service: Here, who: Asker) -> list[dict[str, Any]]:
     return [
         _described(case, paused=bool(service.flags.why_paused(case.name)))
         for case in service.usecases.values()
-        if _open_to(case, who)
+        if case.contract.access.admits(who)
     ]
-
-
-def _open_to(case: UseCase, who: Principal) -> bool:
-    groups = case.contract.access.groups
-    return EVERYONE in groups or bool(set(groups) & set(who.groups))
 
 
 def _described(case: UseCase, *, paused: bool) -> dict[str, Any]:

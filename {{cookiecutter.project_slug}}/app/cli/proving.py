@@ -69,9 +69,14 @@ def _bar() -> Progress:
 
 
 def _commit() -> str:
+    if given := os.environ.get("GIT_COMMIT"):
+        return given
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-    return os.environ.get("GIT_COMMIT") or found.stdout.strip()
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    except FileNotFoundError:  # the service's image brings no git
+        return ""
+    return found.stdout.strip()
 
 
 def _show(report: Report) -> None:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from app.console.charts import outcome_bars, step_bars
 from app.console.words import subject_of, switch
 from app.control.flags import EVERYTHING, switch_key
-from app.domain.identity import EVERYONE, Permission, Principal
+from app.domain.identity import Permission, Principal
 from app.domain.job import Job
 from app.domain.usecase import UseCase
 from app.store import flags, jobs, ledger
@@ -44,8 +44,7 @@ class TurnFilter(BaseModel):
 
 def open_to(service: Service, who: Principal) -> list[UseCase]:
     """Give the use cases that this person may ask."""
-    mine = {EVERYONE, *who.groups}
-    return [case for case in service.usecases.values() if mine & set(case.contract.access.groups)]
+    return [case for case in service.usecases.values() if case.contract.access.admits(who)]
 
 
 async def overview(service: Service, who: Principal) -> dict[str, Any]:

@@ -14,12 +14,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a rate; `reset_s` counts seconds until it is whole again."""
+    """Whether a request is allowed; who is refused may come back in `reset_s` seconds."""
 
     allowed: bool
-    limit: int
-    remaining: int
-    reset_s: int
+    reset_s: int = 0
 
 
 class Rates:
@@ -48,5 +46,8 @@ class Rates:
     async def _hit(self, limiter: MovingWindowRateLimiter, usecase: str, user_id: str, per_minute: int) -> Allowance:
         item = RateLimitItemPerMinute(per_minute)
         allowed = await limiter.hit(item, "turns", usecase, user_id)
+        if allowed:
+            return Allowance(allowed=True)
+        # Only who is refused is told when to come back: a second trip to Redis that others are spared.
         stats = await limiter.get_window_stats(item, "turns", usecase, user_id)
-        return Allowance(allowed, per_minute, stats.remaining, max(0, round(stats.reset_time - time.time())))
+        return Allowance(allowed=False, reset_s=max(0, round(stats.reset_time - time.time())))

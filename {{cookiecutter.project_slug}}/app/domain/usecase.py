@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.identity import EVERYONE, Principal
+
 if TYPE_CHECKING:
     from app.domain.turn import Draft, Finding, Passage, Turn
 
@@ -41,6 +43,10 @@ class Access(_Part):
     """Who may ask: group names, or "everyone"."""
 
     groups: tuple[str, ...] = Field(min_length=1)
+
+    def admits(self, who: Principal) -> bool:
+        """Say whether this person belongs to one of the groups."""
+        return EVERYONE in self.groups or bool(set(self.groups) & set(who.groups))
 
 
 class Input(_Part):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.control.flags import Flags
 from app.control.limits import Rates
-from app.domain.identity import EVERYONE, Permission
+from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.turn import StopTurn, Turn
 from app.errors import Forbidden, OverBudget, OverRate, Paused, SessionBusy
@@ -34,10 +34,10 @@ class Admit:
             return await self._session(work, turn) if turn.channel == "api" else turn
 
     def _permission(self, turn: Turn) -> None:
-        groups = turn.usecase.contract.access.groups
-        belongs = EVERYONE in groups or set(groups) & set(turn.principal.groups)
-        if not (turn.principal.may(Permission.ASK) and belongs) or turn.usecase.contract.rollout.stage == "off":
-            error = Forbidden(f"You may not use {turn.usecase.name!r}; it is open to: {', '.join(groups)}.")
+        contract, who = turn.usecase.contract, turn.principal
+        if not (who.may(Permission.ASK) and contract.access.admits(who)) or contract.rollout.stage == "off":
+            open_to = ", ".join(contract.access.groups)
+            error = Forbidden(f"You may not use {turn.usecase.name!r}; it is open to: {open_to}.")
             raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
 
     def _switch(self, turn: Turn) -> None:

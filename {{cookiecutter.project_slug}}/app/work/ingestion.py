@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.identity import EVERYONE
+from app.domain.identity import Principal
 from app.domain.job import Job
 from app.domain.usecase import Source, UseCase
 from app.errors import BadInput, NotFound, Unreadable
@@ -196,7 +196,7 @@ def _facts(usecase: str, source: str, listed: Listed) -> Facts:
 
 
 def _readers_of(job: Job) -> tuple[str, ...]:
-    return (EVERYONE, *(f"group:{group}" for group in job.groups), f"user:{job.user_id}")
+    return Principal(job.user_id, groups=job.groups).readers
 
 
 def _id(job: Job, name: str) -> UUID:

@@ -11,7 +11,7 @@ import structlog
 
 from app.control.flags import Flags
 from app.control.roles import Roles
-from app.domain.identity import EVERYONE, Permission, Principal
+from app.domain.identity import Permission, Principal
 from app.domain.job import Job, JobStatus
 from app.domain.outcome import Outcome
 from app.domain.turn import IdempotencyKey, JobItem, Turn
@@ -58,9 +58,8 @@ class Jobs:
 
         Raises BadInput for an empty or too long list, Forbidden, NotFound, KeyReused.
         """
-        contract = self._usecase(usecase).contract
-        groups = contract.access.groups
-        if not who.may(Permission.SUBMIT_JOBS) or not (EVERYONE in groups or set(groups) & set(who.groups)):
+        access = self._usecase(usecase).contract.access
+        if not (who.may(Permission.SUBMIT_JOBS) and access.admits(who)):
             raise Forbidden(f"You may not queue work for {usecase!r}.")
         if not 0 < len(items) <= MAX_ITEMS:
             raise BadInput(f"`items` holds {len(items)} entries; allowed: 1 to {MAX_ITEMS}.")
