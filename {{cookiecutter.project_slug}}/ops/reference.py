@@ -26,9 +26,9 @@ from app.cli.commands import MODULES
 from app.console import pages as console
 from app.console.words import OUTCOMES
 from app.control.flags import EVERYTHING, switch_key
+from app.domain.contract import Contract
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
-from app.domain.usecase import Contract
 from app.evaluation.cases import Case, Expect
 from app.evaluation.readiness import requirements
 from app.llm.prompts import DATA_RULE, EVIDENCE_RULE, KINDS, SCHEMA_RULE

@@ -91,6 +91,7 @@ class UsageOut(BaseModel):
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
     cost_usd: Decimal | None
 
 
@@ -116,6 +117,8 @@ class TurnOut(BaseModel):
     revision: str
     confidence: float | None
     skipped: list[SkipOut]
+    age_s: float | None = None
+    route: str = ""
     usage: UsageOut
     latency_ms: float
     trace_id: str
@@ -153,6 +156,29 @@ class CallOut(BaseModel):
     output_tokens: int
     cost_usd: Decimal | None
     error: str
+    purpose: str
+    price: str
+    cached_tokens: int
+    wait_ms: float
+    first_token_ms: float | None
+
+
+class RouteOut(BaseModel):
+    """Why another role than the ladder's first was tried, and what that saved."""
+
+    to: str
+    because: str
+    saved_usd: Decimal | None
+
+
+class ToolUseOut(BaseModel):
+    """One use of a tool."""
+
+    tool: str
+    arguments: dict[str, Any]
+    outcome: str
+    ms: float
+    error: str
 
 
 class StoryOut(BaseModel):
@@ -182,6 +208,11 @@ class StoryOut(BaseModel):
     passages: list[EvidenceOut]
     citations: list[CitationOut]
     skipped: list[SkipOut]
+    tools: list[ToolUseOut]
+    route: RouteOut | None
+    saved_usd: Decimal
+    age_s: float | None
+    shadow_of: UUID | None
     findings: list[dict[str, str]]
     error: str
     trace_id: str

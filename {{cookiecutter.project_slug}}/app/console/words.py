@@ -35,6 +35,7 @@ OUTCOMES: Mapping[Outcome, Words] = {
     Outcome.FAILED_DEPENDENCY: Words("Part down", "Not answered: a part of the service did not respond."),
     Outcome.FAILED_CANCELLED: Words("Stopped", "Stopped before the answer was ready."),
     Outcome.FAILED_INTERNAL: Words("Broke", "Not answered: something broke on our side."),
+    Outcome.FAILED_ABANDONED: Words("Abandoned", "Not answered: the process that worked on it died."),
 }
 
 

@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     FAILED_DEPENDENCY = "failed_dependency"
     FAILED_CANCELLED = "failed_cancelled"
     FAILED_INTERNAL = "failed_internal"
+    FAILED_ABANDONED = "failed_abandoned"
 
     @property
     def family(self) -> str:

@@ -12,7 +12,10 @@ from app.domain.outcome import Outcome
 from app.domain.usecase import UseCase
 from app.errors import AppError
 
-Channel = Literal["api", "job", "evaluation"]
+Channel = Literal["api", "openai", "job", "evaluation", "shadow"]
+Purpose = Literal["answer", "reask", "route", "agent", "embed"]
+# Where a call's cost comes from: your own price, the public list, nothing to pay, or nobody knows.
+Price = Literal["own", "list", "free", "unpriced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,20 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens used; `cost_usd` is None where no price is known, which is not the same as free."""
+    """Tokens used; `cost_usd` is None where no price is known, which is not the same as free.
+
+    `cached_tokens` are those of the input that the vendor had read before, and charges less for.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = Decimal(0)
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a model, as the ledger keeps it; `started_s` counts from the start of the turn."""
+    """One call of a model, as the ledger keeps it; `wait_ms` was spent in the queue before the model's door."""
 
     rung: str
     provider: str
@@ -66,6 +73,30 @@ class Call:
     usage: Usage
     error: str = ""
     attempt: int = 1
+    purpose: Purpose = "answer"
+    price: Price = "free"
+    wait_ms: float = 0.0
+    first_token_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The decision to try another role first, and the US dollars that it saved (None where no price is known)."""
+
+    to: str
+    because: str
+    saved_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """One use of a tool; `outcome` is ran, failed, refused, or waits (for a person's approval)."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    outcome: Literal["ran", "failed", "refused", "waits"]
+    ms: float = 0.0
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +109,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a rung or workflow proposes; not yet checked. `confidence` is 0 to 1, None where nobody measured it."""
+    """What a rung or workflow proposes; not yet checked. `confidence` is 0 to 1, None where nobody measured it.
+
+    `age_s` is the age of an answer that was given before; `actions` are uses of tools that wait for a person.
+    """
 
     text: str
     rung: str
@@ -88,7 +122,28 @@ class Draft:
     data: Mapping[str, Any] | None = None
     citations: tuple[Citation, ...] = ()
     confidence: float | None = None
-    skipped: tuple[Skip, ...] = ()
+    age_s: float | None = None
+    actions: tuple[ToolUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answer that was given before, with the passages it stands on; all of it masked."""
+
+    draft: Draft
+    passages: tuple[Passage, ...]
+    turn_id: UUID
+    said_at: datetime
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The place of this turn's answer in the cache; who `leads` makes the answer that others wait for."""
+
+    key: str
+    token: str
+    leads: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +172,19 @@ class StepTime:
 
 @dataclass(slots=True)
 class Tape:
-    """What happened while the turn ran; it only grows, so that a failing step still leaves its trace."""
+    """What happened while the turn ran; it only grows, so that a failing step still leaves its trace.
+
+    `raw` is what a model said that could not be used: a reviewer sees it. `saved_usd` is what a cached answer would
+    have cost again.
+    """
 
     calls: list[Call] = field(default_factory=list)
     steps: list[StepTime] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    tools: list[ToolUse] = field(default_factory=list)
+    route: Route | None = None
+    raw: str = ""
+    saved_usd: Decimal = Decimal(0)
 
     @property
     def usage(self) -> Usage:
@@ -131,6 +195,7 @@ class Tape:
             input_tokens=sum(call.usage.input_tokens for call in self.calls),
             output_tokens=sum(call.usage.output_tokens for call in self.calls),
             cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+            cached_tokens=sum(call.usage.cached_tokens for call in self.calls),
         )
 
 
@@ -151,7 +216,9 @@ class IdempotencyKey:
     request_hash: str
 
 
-Listener = Callable[[str], Awaitable[None]]
+# A piece of text; or, for structured answers, all fields that are complete so far.
+Delta = str | Mapping[str, Any]
+Listener = Callable[[Delta], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +237,15 @@ class Turn:
     history: tuple[Message, ...] = ()
     idempotency: IdempotencyKey | None = None
     job_item: JobItem | None = None
+    shadow_of: UUID | None = None
     listener: Listener | None = None
     tape: Tape = field(default_factory=Tape)
     trace_id: str = ""
 
     screened: str = ""
     masks: Mapping[str, str] = field(default_factory=dict)
+    ticket: Ticket | None = None
+    stale: Remembered | None = None
     passages: tuple[Passage, ...] = ()
     draft: Draft | None = None
     findings: tuple[Finding, ...] = ()
@@ -184,6 +254,11 @@ class Turn:
     reason: str = ""
     error: AppError | None = None
     latency_ms: float = 0.0
+
+    @property
+    def is_interactive(self) -> bool:
+        """Say whether somebody sits and waits: such turns go before queued ones."""
+        return self.channel in ("api", "openai")
 
     def with_(self, **changes: Any) -> Self:
         """Give a turn that knows more."""

@@ -75,18 +75,16 @@ class Gateway:
             raise _no_evidence(turn, "no passage was found")
         ladder = turn.usecase.contract.models.ladder
         preview = Preview(turn.listener)
-        skipped: list[Skip] = []
         for place, name in enumerate(ladder):
             until_s = rung_deadline_s(deadline, ladder[place + 1 :])
             try:
-                draft = await self._step(name, turn, prompt=prompt, preview=preview, until_s=until_s)
-                return replace(draft, skipped=tuple(skipped))
+                return await self._step(name, turn, prompt=prompt, preview=preview, until_s=until_s)
             except RungSkipped as reason:
                 preview.tear()
-                skipped.append(Skip(rung=name, reason=str(reason)))
+                turn.tape.skipped.append(Skip(rung=name, reason=str(reason)))
                 level = log.debug if str(reason) == NO_MODEL else log.info
                 level("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
-        raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, skipped, prompt=prompt)
+        raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, prompt=prompt)
 
     async def _step(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:
         if name in self._local:
@@ -200,7 +198,8 @@ async def _rules(turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft:
     return replace(draft, text=text, rung="rules", outcome=Outcome.ANSWERED_RULES)
 
 
-def _nothing(turn: Turn, skipped: list[Skip], *, prompt: Prompt) -> StopTurn:
+def _nothing(turn: Turn, *, prompt: Prompt) -> StopTurn:
+    skipped = turn.tape.skipped
     reasons = "; ".join(f"{skip.rung}: {skip.reason}" for skip in skipped)
     if prompt.is_grounded and any(skip.rung == "extractive" for skip in skipped):
         return _no_evidence(turn, reasons)

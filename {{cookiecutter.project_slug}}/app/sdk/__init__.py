@@ -1,6 +1,6 @@
 """Everything a use case may import; what is not here is the platform's own business.
 
-contract.toml    the promise (app.domain.usecase.Contract)
+contract.toml    the promise (app.domain.contract.Contract)
 prompts/         <name>.v<N>.md with front matter
 sources.py       SOURCES: list[Source]
 checks.py        CHECKS: list[Check], each `(turn, draft) -> Finding | None`

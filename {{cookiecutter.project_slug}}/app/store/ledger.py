@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
-from app.domain.turn import Call, Passage, Turn
+from app.domain.turn import Call, Passage, Route, Turn
 from app.errors import NotFound
 from app.store.db import Work
 from app.store.sessions import pointer
@@ -52,7 +52,12 @@ def turn_row(turn: Turn) -> dict[str, Any]:
         "steps": [asdict(step) for step in turn.tape.steps],
         "passages": [_evidence(passage) for passage in turn.passages],
         "citations": [pointer(citation) for citation in draft.citations] if draft else [],
-        "skipped": [asdict(skip) for skip in draft.skipped] if draft else [],
+        "skipped": [asdict(skip) for skip in turn.tape.skipped],
+        "tools": [asdict(use) for use in turn.tape.tools],
+        "route": _route(turn.tape.route),
+        "saved_usd": turn.tape.saved_usd,
+        "age_s": draft.age_s if draft else None,
+        "shadow_of": turn.shadow_of,
         "findings": [asdict(finding) for finding in turn.findings],
         "error": turn.error.slug if turn.error else "",
         "trace_id": turn.trace_id,
@@ -70,6 +75,12 @@ def _evidence(passage: Passage) -> dict[str, Any]:
         "visible_by": list(passage.visible_by),
         "suspicious": passage.suspicious,
     }
+
+
+def _route(route: Route | None) -> dict[str, Any] | None:
+    if route is None:
+        return None
+    return {**asdict(route), "saved_usd": str(route.saved_usd) if route.saved_usd is not None else None}
 
 
 def _call_row(turn: Turn, call: Call) -> dict[str, Any]:
@@ -90,6 +101,11 @@ def _call_row(turn: Turn, call: Call) -> dict[str, Any]:
         "output_tokens": call.usage.output_tokens,
         "cost_usd": call.usage.cost_usd,
         "error": call.error,
+        "purpose": call.purpose,
+        "price": call.price,
+        "cached_tokens": call.usage.cached_tokens,
+        "wait_ms": call.wait_ms,
+        "first_token_ms": call.first_token_ms,
     }
 
 

@@ -84,6 +84,11 @@ turns = Table(
     Column("passages", JSONB(none_as_null=True)),
     Column("citations", JSONB(none_as_null=True)),
     Column("skipped", JSONB(none_as_null=True)),
+    Column("tools", JSONB(none_as_null=True)),
+    Column("route", JSONB(none_as_null=True)),
+    Column("saved_usd", Numeric(14, 8)),
+    Column("age_s", Double),
+    _uuid("shadow_of"),
     Column("findings", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("trace_id", Text),
@@ -108,6 +113,11 @@ calls = Table(
     Column("output_tokens", Integer),
     Column("cost_usd", Numeric(14, 8)),
     Column("error", Text),
+    Column("purpose", Text),
+    Column("price", Text),
+    Column("cached_tokens", Integer),
+    Column("wait_ms", Double),
+    Column("first_token_ms", Double),
 )
 
 feedback = Table(

@@ -6,7 +6,7 @@ from app.domain.outcome import Outcome
 from app.domain.turn import Turn
 from app.guard.output import findings
 from app.guard.pii import unmask
-from app.turn.answer import prompt_of
+from app.turn.kit import prompt_of
 
 
 @dataclass(frozen=True, slots=True)

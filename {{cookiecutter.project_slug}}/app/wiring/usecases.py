@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.domain.usecase import Contract, UseCase
+from app.domain.contract import Contract
+from app.domain.usecase import UseCase
 from app.errors import AppError, CannotStart
 from app.llm import prompts
 from app.settings import ROOT

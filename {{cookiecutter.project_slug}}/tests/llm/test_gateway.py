@@ -53,7 +53,7 @@ async def test_a_call_that_could_cost_more_than_a_turn_may_is_not_made(build: Bu
     asked.usecase.contract.cost.__dict__["per_turn_usd"] = Decimal("0.000001")
     draft = await build("openai").answer(asked, answer_prompt())
     assert draft.rung == "extractive" and not vendor.requests
-    assert [skip.reason for skip in draft.skipped] == ["it could cost more than one turn may"]
+    assert [skip.reason for skip in asked.tape.skipped] == ["it could cost more than one turn may"]
 
 
 @pytest.mark.proves("LAT-3")
@@ -89,9 +89,10 @@ async def test_a_retry_after_beyond_the_deadline_goes_down_the_ladder_at_once(
 ) -> None:
     vendor.will("429:retry-after=30")
     started = time.monotonic()
-    draft = await build().answer(turn(*LADDER), answer_prompt())
+    asked = turn(*LADDER)
+    await build().answer(asked, answer_prompt())
     assert time.monotonic() - started < 1.0
-    assert draft.skipped == (Skip("standard", "429 rate limited"),)
+    assert asked.tape.skipped == [Skip("standard", "429 rate limited")]
 
 
 @pytest.mark.proves("REL-2", "REL-6", "LAT-5")
@@ -104,7 +105,7 @@ async def test_a_vendor_that_fails_thrice_leaves_the_answer_to_the_next_rung(
     draft = await build(provider).answer(asked, answer_prompt())
     assert (draft.rung, draft.outcome) == ("extractive", Outcome.ANSWERED_EXTRACTIVE)
     assert "25 days" in draft.text
-    assert draft.skipped == (Skip("standard", "500 from the vendor"),)
+    assert asked.tape.skipped == [Skip("standard", "500 from the vendor")]
     assert [call.attempt for call in asked.tape.calls] == [1, 2, 3]
 
 
@@ -149,9 +150,10 @@ async def test_a_slow_first_token_counts_as_a_timeout(
 ) -> None:
     vendor.will("slow_first_token=3")
     gateway = build(provider, limits=CallLimits(first_token_s=0.3))
-    draft = await gateway.answer(turn(*LADDER, listener=shown), answer_prompt())
+    asked = turn(*LADDER, listener=shown)
+    draft = await gateway.answer(asked, answer_prompt())
     assert draft.rung == "extractive"
-    assert draft.skipped == (Skip("standard", "timeout"),)
+    assert asked.tape.skipped == [Skip("standard", "timeout")]
     assert shown.text == draft.text
 
 
@@ -217,9 +219,10 @@ async def test_two_wrong_shapes_leave_the_rung(build: Build, vendor: RunningVend
 
     vendor.will("wrong_schema", "wrong_schema")
     case = usecase("standard", "rules", rules=rules)
-    draft = await build().answer(turn(usecase=case), triage_prompt())
+    asked = turn(usecase=case)
+    draft = await build().answer(asked, triage_prompt())
     assert (draft.rung, draft.text, draft.confidence) == ("rules", "Colour: blue\nSize: 2", 0.4)
-    assert draft.skipped == (Skip("standard", "invalid output, twice"),)
+    assert asked.tape.skipped == [Skip("standard", "invalid output, twice")]
 
 
 async def test_a_structured_answer_is_not_streamed(build: Build, shown: Shown) -> None:
@@ -249,8 +252,9 @@ async def test_without_a_passage_no_model_is_asked(passages: Any, build: Build, 
 
 async def test_without_a_key_the_extractive_rung_answers_and_says_why(catalog: Catalog, shown: Shown) -> None:
     gateway = Gateway(catalog, Providers(Vendor()))
-    draft = await gateway.answer(turn(*LADDER, listener=shown), answer_prompt())
-    assert draft.skipped == (Skip("standard", NO_MODEL),)
+    asked = turn(*LADDER, listener=shown)
+    draft = await gateway.answer(asked, answer_prompt())
+    assert asked.tape.skipped == [Skip("standard", NO_MODEL)]
     assert shown.text == draft.text
 
 

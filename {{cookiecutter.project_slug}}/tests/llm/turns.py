@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from app.domain.contract import Contract
 from app.domain.identity import Principal
 from app.domain.turn import Passage, Turn
-from app.domain.usecase import Contract, UseCase
+from app.domain.usecase import UseCase
 from app.llm.prompts import Prompt, parse
 
 NAMES = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.contract import Contract
 from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Draft, StepTime, Tape, Turn, Usage
-from app.domain.usecase import Contract, UseCase
+from app.domain.usecase import UseCase
 
 PLANTED_QUESTION = "Does the plover tariff apply to Quillfeather"
 PLANTED_EMAIL = "wilhelmina.quillfeather@example.com"

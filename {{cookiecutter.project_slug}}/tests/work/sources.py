@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+from app.domain.contract import Contract
 from app.domain.job import Job, JobKind, JobStatus
-from app.domain.usecase import Contract, Source, UseCase
+from app.domain.usecase import Source, UseCase
 
 
 def usecase_over(folder: Path, readers_file: Path, *, name: str) -> UseCase:

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.domain.contract import Contract
 from app.domain.identity import Principal
-from app.domain.usecase import Contract, UseCase
+from app.domain.usecase import UseCase
 from app.llm.prompts import load
 from app.sdk import Citation, Draft, Outcome, Passage, Turn
 from usecases.policy_answers.checks import CHECKS, LONGEST_CHARS

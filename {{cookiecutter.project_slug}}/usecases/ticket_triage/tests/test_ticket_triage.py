@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.contract import Contract
 from app.domain.identity import Principal
-from app.domain.usecase import Contract, UseCase
+from app.domain.usecase import UseCase
 from app.llm.prompts import load
 from app.llm.structure import as_text, read
 from app.sdk import Draft, Outcome, Turn

@@ -1,0 +1,40 @@
+"""What the platform lends to a workflow: search and models, under the turn's rights, deadline and ledger."""
+
+from dataclasses import dataclass
+
+from app.domain.turn import Draft, Passage, Turn
+from app.guard.passages import screened
+from app.llm.gateway import Gateway
+from app.llm.prompts import Prompt
+from app.retrieval.search import Searcher
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """The kit that a workflow works with; every call through it runs under the turn's rights, deadline and ledger."""
+
+    gateway: Gateway
+    searcher: Searcher
+    turn: Turn
+    masks: dict[str, str]
+
+    async def search(self, question: str) -> tuple[Passage, ...]:
+        """Find passages the asker may read."""
+        limit = self.turn.usecase.contract.retrieval.passages
+        found = await self.searcher.search(
+            question, principal=self.turn.principal, usecase=self.turn.usecase.name, limit=limit
+        )
+        passages, masks = screened(found, self.masks)
+        self.masks.update(masks)
+        return passages
+
+    async def ask(self, turn: Turn, *, prompt: str | None = None) -> Draft:
+        """Go down the ladder with the contract's prompt, or with another of this use case."""
+        return await self.gateway.answer(turn, prompt_of(turn, prompt))
+
+
+def prompt_of(turn: Turn, name: str | None = None) -> Prompt:
+    """Give a prompt of the turn's use case; the contract's own without a name."""
+    chosen = turn.usecase.contract.prompt
+    prompt: Prompt = turn.usecase.prompts[name or f"{chosen.name}.v{chosen.version}"]
+    return prompt
