@@ -145,6 +145,14 @@ class Paused(AppError):
     title = "The AI is paused"
 
 
+class Overloaded(AppError):
+    """This process has as many turns under way as it can answer in time; nothing was done, ask again in a moment."""
+
+    status = 503
+    slug = "overloaded"
+    title = "Too much at once"
+
+
 class DependencyDown(AppError):
     """A part that this request needs (database, queue) does not answer; try again."""
 

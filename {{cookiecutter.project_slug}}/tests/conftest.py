@@ -10,15 +10,16 @@ import httpx2
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from app.control.auth import DevelopmentIssuer
 from app.settings import ROOT, Settings
 from app.store.migrate import migrate
 from app.wiring.service import Service, build
 from ops.drills.stack import Stack
-from ops.local.engines import Engines, Postgres
+from ops.local.engines import Engines
 
-pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.evidence"]
+pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence"]
 SECRET = "for tests only, and long enough to sign with"
 
 
@@ -51,11 +52,10 @@ def redis_url(engines: Engines) -> str:
 @pytest.fixture
 def empty_database_url(engines: Engines) -> str:
     """Another database on the same server, with nothing in it."""
-    assert isinstance(engines.postgres, Postgres), "tests that need a database of their own start the engine themselves"
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(engines.database_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return engines.postgres.url_of(name)
+    return make_url(engines.database_url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")

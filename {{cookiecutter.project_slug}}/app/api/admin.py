@@ -1,15 +1,20 @@
 """The operator's hand: switches, reviews, audit, costs; each by its own permission."""
 
-from typing import Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from app.api.deps import Here, needs
 from app.api.problems import declared
-from app.api.shapes import AuditOut, DecisionIn, FlagOut, FlipIn, ReviewOut
+from app.api.reviews import DecisionIn, ReviewOut
+from app.api.shapes import AuditOut, FlagOut, FlipIn
 from app.domain.identity import Permission, Principal
-from app.store import flags, ledger
+from app.store import costs as costs_
+from app.store import flags
+from app.store.costs import By
+from app.work.forecast import Forecast
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]
@@ -39,20 +44,34 @@ async def audit(service: Here, _: Auditor) -> Any:
 
 
 @router.get("/reviews", response_model=list[ReviewOut], responses=declared(403))
-async def list_reviews(service: Here, who: Reviewer) -> Any:
-    """List the drafts that wait for a person, the oldest first."""
-    return await service.reviews.waiting(who)
+async def list_reviews(service: Here, who: Reviewer, status: Literal["open", "approved", "rejected"] = "open") -> Any:
+    """List the drafts that wait for a person, or those decided, with what became of their actions; the oldest first."""
+    return await service.reviews.waiting(who, status=status)
 
 
 @router.post("/reviews/{review_id}", response_model=ReviewOut, responses=declared(403, 404, 409))
 async def decide(review_id: UUID, body: DecisionIn, service: Here, who: Reviewer) -> Any:
-    """Approve a draft, perhaps edited, or reject it; nobody decides on what they asked for."""
-    edited = {"text": body.text, "data": body.data}
+    """Approve a draft, perhaps edited, or reject it; nobody decides on what they asked for.
+
+    What a tool would do runs after the approval, once, as a job; a use that failed or may have been done comes back.
+    """
+    edited = {"text": body.text, "data": body.data, "arguments": body.arguments}
     return await service.reviews.decide(who, review_id, approve=body.approve, because=body.reason, edited=edited)
 
 
 @router.get("/costs", response_model=list[dict[str, Any]], responses=declared(403))
-async def costs(service: Here, _: Accountant) -> Any:
-    """Give turns, failures, latency and US dollars per use case over the last 24 hours."""
+async def costs(
+    service: Here, _: Accountant, by: By = "usecase", hours: Annotated[int, Query(ge=1, le=24 * 366)] = 24
+) -> Any:
+    """Add up the last hours by use case, unit, user or model: turns, failures, latency, tokens and US dollars.
+
+    Calls without a known price are counted as `unpriced` and are in no sum.
+    """
     async with service.database.work() as work:
-        return await ledger.totals(work)
+        return await costs_.sums(work, by=by, since=datetime.now(UTC) - timedelta(hours=hours))
+
+
+@router.get("/forecast", response_model=Forecast, responses=declared(403))
+async def forecast(service: Here, _: Accountant) -> Any:
+    """Forecast what a month costs at the expected, peak, 5x and 10x volume, by use case and in total."""
+    return await service.forecaster.make()

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from app.api import admin, documents, health, jobs, problems, sessions, turns, usecases
+from app.api import admin, documents, health, jobs, openai, openai_errors, problems, sessions, turns, usecases
 from app.api.middleware import Envelope
 from app.api.problems import Problem
 from app.telemetry.instrumentation import instrument_app
 from app.wiring.service import Service
 
-ROUTERS = (turns, sessions, jobs, documents, usecases, admin, health, problems)
+ROUTERS = (turns, sessions, jobs, documents, usecases, openai, admin, health, problems)
 
 
 def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
@@ -28,7 +28,6 @@ def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
         description=service.settings.service["service"]["description"],
         version=service.settings.service["service"]["template_version"],
         lifespan=lifespan,
-        max_body_size=service.settings.max_body_bytes,
         strict_content_type=False,
         # The interactive pages load scripts from elsewhere; /openapi.json works everywhere, offline too.
         docs_url=None,
@@ -40,7 +39,11 @@ def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
         app.include_router(module.router)
     for router in pages:
         app.include_router(router)
-    app.add_middleware(Envelope)
+    app.add_middleware(
+        Envelope,
+        max_body_bytes=service.settings.max_body_bytes,
+        turns_at_once=service.settings.turns_at_once,
+    )
     instrument_app(app)
     _describe_problem(app)
     return app
@@ -56,6 +59,7 @@ def _describe_problem(app: FastAPI) -> None:
         parts = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(parts.pop("$defs", {}))
         schemas["Problem"] = parts
+        openai_errors.describe(schema)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -12,8 +12,13 @@ from app.errors import Forbidden, NotFound, Unauthenticated
 from app.wiring.service import Service
 
 
-def service_of(request: Request) -> Service:
+# Not `def`: FastAPI would send each to a thread and back, several times what the work itself takes.
+async def service_of(request: Request) -> Service:
     """Give the one service of this process."""
+    return _service(request)
+
+
+def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
@@ -25,12 +30,12 @@ async def signed_in(request: Request) -> Principal:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("The Authorization header must be `Bearer <token>`.")
-        return await service_of(request).authenticator.principal(token)
+        return await _service(request).authenticator.principal(token)
     token = request.cookies.get(COOKIE, "")
     if not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>`, or sign in at /console.")
     refuse_foreign(request.method, origin=request.headers.get("origin"), host=request.headers.get("host"))
-    return await service_of(request).authenticator.principal(token)
+    return await _service(request).authenticator.principal(token)
 
 
 def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
@@ -45,11 +50,11 @@ def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
     return permitted
 
 
-def usecase_of(request: Request, name: str) -> UseCase:
+async def usecase_of(request: Request, name: str) -> UseCase:
     """Give the use case of this name. Raises NotFound, which names those that exist."""
-    found = service_of(request).usecases.get(name)
+    found = _service(request).usecases.get(name)
     if found is None:
-        there = ", ".join(service_of(request).usecases) or "none yet"
+        there = ", ".join(_service(request).usecases) or "none yet"
         raise NotFound(f"There is no use case {name!r}; there are: {there}.")
     return found
 

@@ -25,6 +25,8 @@ async def ready(service: Here, response: Response) -> HealthOut:
     notes = [MASKING_NOTE]
     if reason := service.flags.why_paused(""):
         notes.append(f"the AI is paused: {reason}")
+    for model, left_s in (await service.held_back()).items():
+        notes.append(f"calls of {model} are held back, they keep failing: the next one is tried in {left_s:.0f} s")
     return HealthOut(ready=is_ready, checks={name: fault or "ok" for name, fault in found.items()}, notes=notes)
 
 

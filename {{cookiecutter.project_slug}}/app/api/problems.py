@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.errors import AppError, BadInput, NotFound
+from app.api import openai_errors
+from app.errors import AppError, BadInput, NotFound, TooLarge
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -71,6 +72,8 @@ def answer(request: Request, body: dict[str, Any], *, retry_after_s: int | None 
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = {**body, "request_id": getattr(request.state, "request_id", "")}
+    if request.url.path.startswith(openai_errors.PREFIX):
+        return openai_errors.answer(body, headers)
     return JSONResponse(body, status_code=body["status"], headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -94,6 +97,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == TooLarge.status:
+        return problem(request, TooLarge(str(error.detail)))
     slug = "not-found" if error.status_code == 404 else f"http-{error.status_code}"
     body = {"type": f"/problems/{slug}", "title": str(error.detail), "status": error.status_code}
     response = answer(request, {**body, "detail": f"{request.method} {request.url.path}: {error.detail}"})

@@ -65,15 +65,6 @@ class FlipIn(_In):
     reason: Annotated[Text, Field(min_length=1, max_length=500)]
 
 
-class DecisionIn(_In):
-    """A reviewer's decision; `text` and `data` replace the draft's when given."""
-
-    approve: bool
-    reason: Annotated[Text, Field(min_length=1, max_length=1000)]
-    text: Annotated[Text, Field(max_length=20_000)] | None = None
-    data: dict[str, Any] | None = None
-
-
 class CitationOut(BaseModel):
     """A pointer from `[marker]` in the answer to the passage behind it."""
 
@@ -181,6 +172,14 @@ class ToolUseOut(BaseModel):
     error: str
 
 
+class FateOut(BaseModel):
+    """What became of a use of a tool that waited for a person."""
+
+    tool: str
+    status: str
+    error: str
+
+
 class StoryOut(BaseModel):
     """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost."""
 
@@ -209,6 +208,7 @@ class StoryOut(BaseModel):
     citations: list[CitationOut]
     skipped: list[SkipOut]
     tools: list[ToolUseOut]
+    actions: list[FateOut]
     route: RouteOut | None
     saved_usd: Decimal
     age_s: float | None
@@ -349,24 +349,6 @@ class AuditOut(BaseModel):
     reason: str
     before: Any = None
     after: Any = None
-
-
-class ReviewOut(BaseModel):
-    """A draft before, or after, a person's decision."""
-
-    id: UUID
-    turn_id: UUID
-    usecase: str
-    asker: str
-    question: str
-    draft: str
-    data: dict[str, Any] | None
-    why: str
-    status: str
-    decided_by: str | None
-    reason: str | None
-    final: str | None
-    final_data: dict[str, Any] | None
 
 
 class HealthOut(BaseModel):

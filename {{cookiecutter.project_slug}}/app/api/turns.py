@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.api.answers import told
+from app.api.answers import attended, told
 from app.api.deps import Asker, Here, Named
 from app.api.problems import declared
 from app.api.shapes import Ask, FeedbackIn, StoryOut, TurnOut
@@ -43,14 +43,18 @@ def promise(key: str | None, *parts: Any) -> IdempotencyKey | None:
     },
 )
 async def ask(request: Request, usecase: Named, body: Ask, service: Here, who: Asker, key: Key = None) -> Response:
-    """Ask once. With `Accept: text/event-stream` the answer streams: `delta` events, then one `end` or `error`."""
+    """Ask once. With `Accept: text/event-stream` the answer streams: `delta` or `partial` events, `end` or `error`.
+
+    A `delta` adds text; a `partial` holds all fields of a structured answer that are complete so far. The `answer` and
+    `data` of `end` count, whatever was shown before.
+    """
     turn = _turn(usecase, who, body, key)
     stored = await replayed(service.database, turn)
     if stored is not None:
         return _again(request, stored)
     if wants_stream(request):
         return await event_stream(request, service.pipeline, turn)
-    return told(request, await service.pipeline.run(turn))
+    return told(request, await attended(request, service.pipeline, turn))
 
 
 def _turn(usecase: UseCase, who: Principal, body: Ask, key: str | None) -> Turn:

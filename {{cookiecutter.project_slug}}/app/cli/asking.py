@@ -50,13 +50,18 @@ async def _first(client: httpx2.AsyncClient) -> str:
 def show(body: dict[str, Any]) -> None:
     """Print an answer, its citations, and which rung gave it."""
     out.print(escape(body["answer"]))
+    explain(body)
+
+
+def explain(body: dict[str, Any]) -> None:
+    """Print what stands behind an answer: citations, rung, age, time and price."""
     for citation in body["citations"]:
         where = ", ".join(filter(None, [citation["heading"], f"page {citation['page']}" if citation["page"] else ""]))
         out.print(f"  [cyan]\\[{citation['marker']}][/] {escape(citation['title'])}"
                   f"{escape(f' ({where})') if where else ''} [dim]{escape(citation['uri'])}[/]")  # fmt: skip
     cost = body["usage"]["cost_usd"]
     price = "no known price" if cost is None else f"${cost}"
-    rung = body["rung"] or "no rung"
+    rung = (body["rung"] or "no rung") + (f" ({body['age_s']:.0f} s old)" if body["age_s"] is not None else "")
     out.print(f"[dim]{body['outcome']} by {rung}, {body['latency_ms']:.0f} ms, {price}, turn {body['turn_id']}[/]")
 
 
@@ -83,7 +88,7 @@ def _prompted() -> str:
 
 
 async def _streamed(client: httpx2.AsyncClient, usecase: str, body: dict[str, Any]) -> dict[str, Any] | None:
-    url, event, final = f"/v1/usecases/{usecase}/turns", "", None
+    url, event, final, shown = f"/v1/usecases/{usecase}/turns", "", None, ""
     async with client.stream("POST", url, json=body, headers={"Accept": "text/event-stream"}) as response:
         if response.status_code >= 400:
             err.print(escape(orjson.loads(await response.aread())["detail"]))
@@ -94,14 +99,18 @@ async def _streamed(client: httpx2.AsyncClient, usecase: str, body: dict[str, An
             elif line.startswith("data: "):
                 data = orjson.loads(line.removeprefix("data: "))
                 if event == "delta":
+                    shown += data["text"]
                     out.print(escape(data["text"]), end="")
+                elif event == "partial":
+                    err.print(f"[dim]{escape(', '.join(data['data']))}…[/]")
                 elif event == "error":
                     err.print(escape(data["detail"]))
                 else:
                     final = data
+    out.print()
     if final:
-        out.print("\r", end="")
-        show(final)
+        # What was shown may have been stopped, or be of a rung that broke off: the end counts.
+        (explain if shown.strip() == final["answer"].strip() else show)(final)
     return final
 
 

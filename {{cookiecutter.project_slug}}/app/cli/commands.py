@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+import structlog
 import typer
 
 from app.errors import AppError
@@ -13,13 +14,18 @@ MODULES = {
     "asking": ("ask", "chat"),
     "documents": ("ingest",),
     "operating": ("pause", "resume", "flags", "jobs", "review"),
+    "prompting": ("prompts",),
+    "costs": ("forecast", "ledger"),
     "proving": ("evaluate", "readiness"),
+    "caching": ("cache",),
     "starting": ("new",),
 }
 
 
 def main() -> None:
     """Run the command line."""
+    # Until a service configures its own logs: standard output is for answers, which other programs read.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     owner = next((module for module, commands in MODULES.items() if asked in commands), "")
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

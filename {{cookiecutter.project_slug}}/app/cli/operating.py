@@ -1,9 +1,11 @@
 """The operator's commands: pause and resume the AI, look at switches, jobs and reviews."""
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from app.cli.session import in_place, operator, out
@@ -78,16 +80,23 @@ def review(
     approve: Annotated[bool | None, typer.Option("--approve/--reject", help="the decision")] = None,
     because: Annotated[str, typer.Option(help="why; kept with the decision")] = "",
 ) -> None:
-    """List the drafts that wait for a person, or decide on one."""
+    """List the drafts that wait for a person, with what tools would do, or decide on one."""
     who = Principal(operator(), permissions=frozenset({Permission.DECIDE_REVIEWS}))
     if review_id is None or approve is None:
-        table = listing("review", "use case", "asked by", "question", "draft")
+        table = listing("review", "use case", "asked by", "question", "draft", "would do")
         for row in in_place(lambda service: service.reviews.waiting(who)):
-            table.add_row(str(row["id"]), row["usecase"], row["asker"], row["question"][:60], row["draft"][:80])
+            shown = (row["question"][:60], row["draft"][:80], _uses(row["actions"]))
+            table.add_row(str(row["id"]), row["usecase"], row["asker"], *map(escape, shown))
         out.print(table)
         return
     decided = in_place(lambda service: service.reviews.decide(who, review_id, approve=approve, because=because))
     out.print(f"{decided['status']}: {decided['final'] or decided['draft']}", markup=False)
+    if decided["actions"]:
+        out.print(_uses(decided["actions"]), markup=False)
+
+
+def _uses(actions: list[dict[str, Any]]) -> str:
+    return "\n".join(f"{each['tool']}({json.dumps(each['arguments'])}): {each['status']}" for each in actions)
 
 
 def register(app: typer.Typer) -> None:

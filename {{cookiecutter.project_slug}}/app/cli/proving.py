@@ -85,7 +85,7 @@ def _show(report: Report) -> None:
     out.print(
         f"[bold]{report.usecase}[/]: [{colour}]{report.passed} of {len(report.results)} cases right,"
         f" {report.rate:.0%}[/] (95 % between {low:.0%} and {high:.0%}); the contract asks for {report.threshold:.0%};"
-        f" prompt {report.revision}; answered by {dict(report.rungs)}"
+        f" revision {report.revision}; answered by {dict(report.rungs)}"
     )
     table = Table("kind of case", "right", "of")
     for tag, (passed, total) in report.by_tag().items():

@@ -9,6 +9,7 @@ import typer
 
 from app.cli.session import out
 from app.errors import BadInput
+from app.llm import prompts, revision
 from app.settings import ROOT
 
 STARTER = Path(__file__).with_name("starter")
@@ -35,6 +36,7 @@ def new(
             )
     for path in folder.rglob("*.py.txt"):
         path.rename(path.with_suffix(""))
+    revision.pin(folder / "prompts", prompts.load(folder / "prompts"))
     out.print(f"usecases/{name} is ready: start with its contract.toml, then `make up` and ask it something:")
     out.print(f'  uv run app ask --usecase {name} "What is this use case called?"', markup=False)
 

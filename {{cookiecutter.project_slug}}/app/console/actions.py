@@ -42,11 +42,13 @@ class Flip(_Form):
 
 
 class Decision(_Form):
-    """What a reviewer decides, and why; `data` is JSON."""
+    """What a reviewer decides, and why; `data` is JSON, and so are the `arguments` of the actions at `place`."""
 
     decision: Literal["approve", "reject"]
     text: Annotated[Words, Field(max_length=20_000)] = ""
     data: Annotated[Words, Field(max_length=20_000)] = ""
+    place: list[int] = []
+    arguments: list[Annotated[Words, Field(max_length=20_000)]] = []
     reason: Annotated[Words, Field(max_length=1000)] = ""
 
 
@@ -79,7 +81,14 @@ async def flip(service: Here, who: Flipper, form: Annotated[Flip, Form()]) -> Re
 @router.post("/console/reviews/{review_id}")
 async def decide(review_id: UUID, service: Here, who: Reviewer, form: Annotated[Decision, Form()]) -> RedirectResponse:
     """Approve a draft, perhaps edited, or reject it."""
-    edited = {"text": form.text.replace("\r\n", "\n").strip() or None, "data": _data(form.data)}
+    if len(form.place) != len(form.arguments):
+        raise BadInput("Each action needs its place and its arguments.")
+    written = {place: _data(text) for place, text in zip(form.place, form.arguments, strict=True) if text.strip()}
+    edited = {
+        "text": form.text.replace("\r\n", "\n").strip() or None,
+        "data": _data(form.data),
+        "arguments": {place: arguments for place, arguments in written.items() if arguments is not None},
+    }
     await service.reviews.decide(who, review_id, approve=form.decision == "approve", because=form.reason, edited=edited)
     return RedirectResponse("/console/reviews", status_code=303)
 

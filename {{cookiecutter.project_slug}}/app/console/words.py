@@ -19,7 +19,7 @@ OUTCOMES: Mapping[Outcome, Words] = {
     Outcome.ANSWERED_MODEL: Words("Answered", "Answered by a model, from the documents below."),
     Outcome.ANSWERED_EXTRACTIVE: Words("Quoted", "Answered without a model: quoted from documents."),
     Outcome.ANSWERED_RULES: Words("By rules", "Answered without a model: by fixed rules."),
-    Outcome.ANSWERED_CACHED: Words("From cache", "The same question was answered a moment ago; this is that answer."),
+    Outcome.ANSWERED_CACHED: Words("From cache", "The same question was answered before; this is that answer."),
     Outcome.REFUSED_NO_EVIDENCE: Words("No evidence", "Not answered: no document that you may read says it."),
     Outcome.REFUSED_INPUT: Words("Bad input", "Not answered: the question cannot be accepted as it is."),
     Outcome.REFUSED_INJECTION: Words("Refused", "Not answered: this reads like an instruction to the system."),

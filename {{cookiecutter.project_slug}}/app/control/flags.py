@@ -52,6 +52,7 @@ class Flags:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._read_at = 0.0
+        self._answers: dict[tuple[str, bool], bool] = {}
 
     async def start(self, seeds: Sequence[Mapping[str, Any]]) -> None:
         """Add missing flags, read all, and go on listening; a database that is away leaves this process paused."""
@@ -80,6 +81,7 @@ class Flags:
         core = FlagdCore()
         core.set_flags({"flags": {row["key"]: row["definition"] for row in rows}})
         self._core, self._rows, self._versions = core, rows, versions
+        self._answers = {}
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -112,10 +114,17 @@ class Flags:
         """Evaluate a boolean flag; an unknown one has the default."""
         if self._core is None:
             return default
+        if context:
+            return self._evaluated(key, default, context)
+        # A switch asks for nobody in particular, several times a turn: its answer holds until the flags change.
+        if (key, default) not in self._answers:
+            self._answers[key, default] = self._evaluated(key, default, {})
+        return self._answers[key, default]
+
+    def _evaluated(self, key: str, default: bool, context: Mapping[str, Any]) -> bool:
+        assert self._core is not None
         try:
-            return self._core.resolve_boolean_value(
-                key, default, EvaluationContext(attributes=dict(context or {}))
-            ).value
+            return self._core.resolve_boolean_value(key, default, EvaluationContext(attributes=dict(context))).value
         except OpenFeatureError:
             return default
 

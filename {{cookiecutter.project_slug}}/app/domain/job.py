@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-JobKind = Literal["turns", "ingest", "upload", "readers", "delete"]
+JobKind = Literal["turns", "ingest", "upload", "readers", "delete", "actions"]
 
 
 class JobStatus(StrEnum):

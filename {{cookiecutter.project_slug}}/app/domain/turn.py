@@ -139,11 +139,17 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The place of this turn's answer in the cache; who `leads` makes the answer that others wait for."""
+    """The place of this turn's answer in the cache; who `leads` makes the answer that others wait for.
+
+    `scope` and `vector` are there for a use case whose cache is semantic: all of the key but the question, and the
+    question.
+    """
 
     key: str
     token: str
     leads: bool
+    scope: str = ""
+    vector: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.contract import Contract
+from app.domain.tool import Tool
 
 if TYPE_CHECKING:
     from app.domain.turn import Draft, Finding, Passage, Turn
@@ -22,26 +23,17 @@ class Kit(Protocol):
         """Go down the ladder with the contract's prompt, or with another prompt of this use case."""
         ...
 
+    async def agent(self, turn: "Turn", *, prompt: str | None = None) -> "Draft":
+        """Let a model use the tools of this use case until it has an answer; `actions` of the draft wait for a person.
+
+        Bounded by `[agent]`, `cost.per_turn_usd` and the deadline; ends as `ask` does when no model can be reached.
+        """
+        ...
+
 
 Workflow = Callable[["Turn", Kit], Awaitable["Draft"]]
 Check = Callable[["Turn", "Draft"], "Finding | None"]
 Rules = Callable[["Turn"], "Draft | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A function that a model may use: `async (turn, **arguments) -> str or JSON`; its docstring says what for.
-
-    `effects` says that it changes something in the world: it then runs only after a person has approved the arguments.
-    """
-
-    run: "Callable[..., Awaitable[Any]]"
-    effects: bool = False
-
-    @property
-    def name(self) -> str:
-        """Give the name under which the model knows it."""
-        return self.run.__name__
 
 
 @dataclass(frozen=True, slots=True)

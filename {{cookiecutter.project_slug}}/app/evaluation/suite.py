@@ -30,6 +30,7 @@ class Result:
     scores: Mapping[str, bool]
     outcome: str
     rung: str
+    revision: str
     answer: str
     latency_ms: float
     tags: tuple[str, ...] = ()
@@ -37,10 +38,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run over one use case; `unmeasured` cases broke on something that is no fault of the answer."""
+    """A run over one use case; `unmeasured` cases broke on something that is no fault of the answer.
+
+    `revision` names the prompt, model and parameters that gave most of the answers, `revisions` all with their number,
+    as the ledger knows them; without an answer it is the prompt's own hash.
+    """
 
     usecase: str
     revision: str
+    revisions: Mapping[str, int]
     rungs: Mapping[str, int]
     threshold: float
     results: Sequence[Result]
@@ -118,9 +124,12 @@ class Suite:
         ended = await asyncio.gather(*(one(case) for case in cases))
         results = [result for result in ended if isinstance(result, Result)]
         chosen = usecase.contract.prompt
+        revisions = Counter(result.revision for result in results if result.revision)
+        prompt = usecase.prompts[f"{chosen.name}.v{chosen.version}"].revision
         return Report(
             usecase=usecase.name,
-            revision=usecase.prompts[f"{chosen.name}.v{chosen.version}"].revision,
+            revision=max(revisions, key=revisions.__getitem__, default=prompt),
+            revisions=dict(revisions),
             rungs=dict(Counter(result.rung for result in results if result.rung)),
             threshold=usecase.contract.quality.pass_rate,
             results=results,
@@ -153,6 +162,7 @@ def _result(case: Case, turn: Turn) -> Result:
         scores=scores,
         outcome=turn.outcome.value if turn.outcome else "",
         rung=turn.draft.rung if turn.draft else "",
+        revision=turn.draft.revision if turn.draft else "",
         answer=turn.draft.text if turn.draft else turn.answer,
         latency_ms=round(turn.latency_ms, 1),
         tags=case.tags,

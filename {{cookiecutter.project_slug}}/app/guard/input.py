@@ -32,7 +32,7 @@ _INJECTION = [
 
 def clean(text: str, *, max_chars: int, field: str = "question") -> str:
     """Give the text in composed form without hidden characters. Raises BadInput when it is empty or too long."""
-    plain = _CONTROL.sub("", _HIDDEN.sub("", unicodedata.normalize("NFC", text))).strip()
+    plain = visible(text)
     if not plain:
         raise BadInput(f"`{field}` holds no text.", errors=[{"field": field, "wrong": "empty", "allowed": "some text"}])
     if len(plain) > max_chars:
@@ -42,6 +42,11 @@ def clean(text: str, *, max_chars: int, field: str = "question") -> str:
             f"`{field}` has {wrong}; allowed: {allowed}.", errors=[{"field": field, "wrong": wrong, "allowed": allowed}]
         )
     return plain
+
+
+def visible(text: str) -> str:
+    """Give the text in composed form without what people do not see."""
+    return _CONTROL.sub("", _HIDDEN.sub("", unicodedata.normalize("NFC", text))).strip()
 
 
 def is_suspicious(text: str) -> bool:

@@ -4,7 +4,8 @@ Patterns only: e-mail addresses, IBANs, payment cards (Luhn), phone numbers and 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 _PATTERNS = (
     ("EMAIL", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
@@ -15,7 +16,7 @@ _PATTERNS = (
 )
 PLACEHOLDER = re.compile(r"<[A-Z]+_\d+>")
 # What may still grow into a placeholder; held back while an answer streams.
-_UNFINISHED = re.compile(r"<[A-Z]*(?:_\d*)?$")
+UNFINISHED = re.compile(r"<[A-Z]*(?:_\d*)?$")
 
 
 def mask(text: str, masks: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -40,29 +41,16 @@ def unmask(text: str, masks: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: masks.get(match.group(), match.group()), text) if masks else text
 
 
+def unmasked(value: Any, masks: Mapping[str, str]) -> Any:
+    """Put the originals back into every text of structured data."""
+    if isinstance(value, str):
+        return unmask(value, masks)
+    if isinstance(value, Mapping):
+        return {key: unmasked(part, masks) for key, part in value.items()}
+    return [unmasked(part, masks) for part in value] if isinstance(value, list | tuple) else value
+
+
 def _luhn(number: str) -> bool:
     # ISO/IEC 7812-1, annex B.
     digits = [int(char) for char in number if char.isdigit()][::-1]
     return sum(sum(divmod(2 * digit, 10)) if place % 2 else digit for place, digit in enumerate(digits)) % 10 == 0
-
-
-class StreamUnmasker:
-    """Passes text on with the originals put back, holding back what may be half a placeholder."""
-
-    def __init__(self, masks: Mapping[str, str], listener: Callable[[str], Awaitable[None]]) -> None:
-        self._masks, self._listener, self._held = masks, listener, ""
-
-    async def __call__(self, delta: str) -> None:
-        """Take the next piece of the answer."""
-        text = self._held + delta
-        unfinished = _UNFINISHED.search(text)
-        self._held = text[unfinished.start() :] if unfinished else ""
-        ready = text[: len(text) - len(self._held)]
-        if ready:
-            await self._listener(unmask(ready, self._masks))
-
-    async def flush(self) -> None:
-        """Pass on what is left when the answer has ended."""
-        if self._held:
-            await self._listener(unmask(self._held, self._masks))
-            self._held = ""

@@ -1,131 +1,179 @@
-"""One call of one model: bounded in time, traced, retried, and written to the turn's tape whatever happens."""
+"""One errand to a model: let in, retried, bounded in time, traced, and written to the turn's tape whatever happens."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from app.domain.turn import Call, Tape, Usage
-from app.llm.catalog import Catalog
+from app.domain.turn import Call, Price, Tape, Usage
+from app.llm.catalog import Catalog, ModelRef, Tokens
+from app.llm.errand import Errand
+from app.llm.exchange import Exchange
 from app.llm.preview import Preview
-from app.llm.prompts import Prompt
 from app.llm.providers import Providers
-from app.llm.resilience import AnswerCut, CallLimits, EmptyAnswer, attempts, describe, now_s, was_billed
+from app.llm.resilience import (
+    AnswerCut,
+    BrokeOff,
+    CallLimits,
+    EmptyAnswer,
+    RetryBudget,
+    Unavailable,
+    attempts,
+    describe,
+    now_s,
+    retry_after_s,
+    verdict,
+    was_billed,
+)
+from app.store.door import HeldBack, Verdict
+from app.store.turnstile import Busy, Turnstile
+from app.telemetry import metrics
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import ModelRequestParameters, StreamedResponse
-    from pydantic_ai.settings import ModelSettings
 
 _tracer = trace.get_tracer(__name__)
+HELD_BACK = "held back: its calls keep failing"
+BUSY = "too busy: no slot came free in time"
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """A call to make: which model, for which rung, with which prompt, finished by when (event loop's clock)."""
+@dataclass(slots=True)
+class _Sheet:
+    """What is known of an attempt while it runs; times in ms."""
 
-    rung: str
-    model: str
-    prompt: Prompt
-    max_tokens: int
-    until_s: float
+    wait_ms: float
+    started: float
+    first_token_ms: float | None = None
+    response: "ModelResponse | None" = None
+
+    def spent_ms(self) -> float:
+        """Give the time since the model's door was passed."""
+        return (perf_counter() - self.started) * 1000
+
+    def note_first_token(self) -> None:
+        """Remember how long the first token took."""
+        self.first_token_ms = self.spent_ms()
 
 
 class Caller:
-    """Calls the configured vendor."""
+    """Calls models of every configured vendor, each only when its turnstile lets it in."""
 
-    def __init__(self, catalog: Catalog, providers: Providers, limits: CallLimits) -> None:
+    def __init__(
+        self, catalog: Catalog, providers: Providers, *, limits: CallLimits, turnstile: Turnstile | None = None
+    ) -> None:
         self._catalog = catalog
-        self._providers = providers
         self._limits = limits
+        self._exchange = Exchange(catalog, providers, limits)
+        self._turnstile = turnstile or Turnstile(None)
+        self._budgets: defaultdict[ModelRef, RetryBudget] = defaultdict(lambda: RetryBudget(limits))
 
     async def call(
         self, errand: Errand, messages: "Sequence[ModelMessage]", *, tape: Tape, preview: Preview | None = None
     ) -> "ModelResponse":
-        """Give the model's answer; repeats passing failures until `errand.until_s`, but nothing already shown."""
+        """Give the model's answer; repeats passing failures until `errand.until_s`, but nothing already shown.
+
+        Raises Unavailable when the model is held back or busy, or whatever ended the last attempt.
+        """
 
         def may_repeat() -> bool:
             return preview is None or not (preview.has_shown or preview.fault)
 
-        async for attempt in attempts(errand.until_s, limits=self._limits, may_repeat=may_repeat):
-            with attempt, self._recorded(errand, tape, attempt=attempt.num) as response:
-                response.append(await self._once(errand, messages, preview=preview))
-        return response[0]
+        budget, failure = self._budgets[errand.ref], None
+        try:
+            async for attempt in attempts(errand.until_s, limits=self._limits, budget=budget, may_repeat=may_repeat):
+                with attempt:
+                    try:
+                        return await self._attempt(errand, messages, tape=tape, preview=preview, number=attempt.num)
+                    except Exception as error:
+                        failure = failure if isinstance(error, Unavailable) else error
+                        raise
+        except Unavailable:
+            # What the vendor did before is the better reason why there is no answer.
+            if failure is not None:
+                raise failure from None
+            raise
+        raise AssertionError("the last attempt returns or raises")
 
-    async def _once(
-        self, errand: Errand, messages: "Sequence[ModelMessage]", *, preview: Preview | None
+    async def _attempt(
+        self, errand: Errand, messages: "Sequence[ModelMessage]", *, tape: Tape, preview: Preview | None, number: int
     ) -> "ModelResponse":
-        from pydantic_ai.direct import model_request, model_request_stream
-
-        model, settings = self._providers.model(errand.model), self._settings(errand)
-        parameters = self._parameters(errand)
-        async with asyncio.timeout_at(min(errand.until_s, now_s() + self._limits.model_timeout_s)):
-            if preview is None:
-                return await model_request(
-                    model, messages, model_settings=settings, model_request_parameters=parameters
+        errand.before()
+        async with self._admitted(errand, preview) as wait_ms:
+            if number > 1:
+                metrics.record_retry(errand.ref.provider, errand.ref.name)
+            sheet = _Sheet(wait_ms, perf_counter())
+            with self._recorded(errand, tape, sheet=sheet, attempt=number):
+                sheet.response = await self._exchange.ask(
+                    errand, messages, preview=preview, on_first=sheet.note_first_token
                 )
-            preview.tear()  # a failed attempt may have left text waiting
-            stream = model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
-            async with asyncio.timeout(self._limits.first_token_s) as first_token, stream as streamed:
-                async for text in _texts(streamed):
-                    first_token.reschedule(None)
-                    await preview.feed(text)
-                return streamed.get()
+                _refuse_partial(sheet.response)
+            return sheet.response
 
-    def _settings(self, errand: Errand) -> "ModelSettings":
-        settings: ModelSettings = {"max_retries": 0, "max_tokens": errand.max_tokens}
-        thinking = self._catalog.thinking.get(errand.model)
-        if thinking is not None:
-            settings["thinking"] = False if thinking == "off" else thinking
-        profile = self._providers.model(errand.model).profile
-        refuses = profile.get("anthropic_disallows_sampling_settings") or (
-            profile.get("openai_supports_reasoning") and thinking != "off"
-        )
-        if errand.prompt.settings.temperature is not None and not refuses:
-            settings["temperature"] = errand.prompt.settings.temperature
-        return settings
-
-    def _parameters(self, errand: Errand) -> "ModelRequestParameters":
-        from pydantic_ai.models import ModelRequestParameters
-        from pydantic_ai.output import OutputObjectDefinition
-
-        schema = errand.prompt.output_schema
-        model = self._providers.model(errand.model)
-        if schema is None or not model.profile.get("supports_json_schema_output"):
-            return ModelRequestParameters()
-        described = OutputObjectDefinition(name=errand.prompt.name, json_schema=dict(schema))
-        return ModelRequestParameters(output_mode="native", output_object=described)
+    @asynccontextmanager
+    async def _admitted(self, errand: Errand, preview: Preview | None) -> AsyncIterator[float]:
+        """Hold a slot of the model, having waited for it so many ms; the breaker hears how the call ended."""
+        started = now_s()
+        try:
+            place = await self._turnstile.enter(
+                str(errand.ref),
+                self._catalog.calls_at_once(errand.ref),
+                hurries=errand.interactive,
+                until_s=errand.until_s,
+            )
+        except HeldBack:
+            raise Unavailable(HELD_BACK) from None
+        except Busy:
+            raise Unavailable(BUSY) from None
+        finally:
+            waited_s = now_s() - started
+            metrics.record_model_wait(errand.ref.provider, errand.ref.name, waited_s)
+        ended: Verdict = "good"
+        told_s = None
+        begun, until_s = now_s(), min(errand.until_s, now_s() + self._limits.model_timeout_s)
+        try:
+            yield waited_s * 1000
+        except BaseException as error:
+            is_ours = preview is not None and error is preview.fault
+            ended = "none" if is_ours else verdict(error, until_s=until_s, had_s=until_s - begun)
+            told_s = retry_after_s(error)
+            raise
+        finally:
+            await self._turnstile.leave(place, ended, retry_after_s=told_s or 0.0)
 
     @contextmanager
-    def _recorded(self, errand: Errand, tape: Tape, *, attempt: int) -> "Iterator[list[ModelResponse]]":
-        """Yield a place for the response; on the way out there is a span and a ledger row, failed calls included."""
-        held: list[ModelResponse] = []
-        started = perf_counter()
+    def _recorded(self, errand: Errand, tape: Tape, *, sheet: _Sheet, attempt: int) -> Iterator[None]:
+        """On the way out there is a span and a ledger row, failed calls included."""
         failure: BaseException | None = None
         with self._span(errand) as span:
             try:
-                yield held
-                _refuse_partial(held[0])
+                yield
+            except asyncio.CancelledError as error:
+                failure = error if now_s() < errand.until_s else TimeoutError()
+                raise
             except BaseException as error:
                 failure = error
                 raise
             finally:
-                usage = self._usage(errand, held[0] if held else None, failure=failure)
+                usage, price = self._usage(errand.ref, sheet.response, failure=failure)
                 row = Call(
                     rung=errand.rung,
-                    provider=self._providers.vendor.provider,
-                    model=errand.model,
-                    revision=errand.prompt.revision,
-                    latency_ms=(perf_counter() - started) * 1000,
+                    provider=errand.ref.provider,
+                    model=errand.ref.name,
+                    revision=errand.revision or errand.prompt.revision,
+                    latency_ms=sheet.spent_ms(),
                     usage=usage,
                     error=describe(failure) if failure else "",
                     attempt=attempt,
+                    purpose=errand.purpose,
+                    price=price,
+                    wait_ms=sheet.wait_ms,
+                    first_token_ms=sheet.first_token_ms,
                 )
                 tape.calls.append(row)
                 _mark(span, row, failure=failure)
@@ -134,16 +182,16 @@ class Caller:
     def _span(self, errand: Errand) -> Iterator[Span]:
         attributes = {
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": self._providers.vendor.provider,
-            "gen_ai.request.model": errand.model,
+            "gen_ai.provider.name": errand.ref.provider,
+            "gen_ai.request.model": errand.ref.name,
             "gen_ai.request.max_tokens": errand.max_tokens,
             "app.rung": errand.rung,
             "app.prompt": errand.prompt.key,
-            "app.prompt.revision": errand.prompt.revision,
+            "app.prompt.revision": errand.revision or errand.prompt.revision,
         }
         # The exception's text may quote the prompt, so the span gets the error's type only.
         with _tracer.start_as_current_span(
-            f"chat {errand.model}",
+            f"chat {errand.ref.name}",
             kind=SpanKind.CLIENT,
             attributes=attributes,
             record_exception=False,
@@ -151,29 +199,25 @@ class Caller:
         ) as span:
             yield span
 
-    def _usage(self, errand: Errand, response: "ModelResponse | None", *, failure: BaseException | None) -> Usage:
+    def _usage(
+        self, ref: ModelRef, response: "ModelResponse | None", *, failure: BaseException | None
+    ) -> tuple[Usage, Price]:
         if response is None:
-            return Usage(cost_usd=None if failure and was_billed(failure) else Decimal(0))
+            is_free = failure is not None and not was_billed(failure)
+            return (Usage(), "free") if is_free else (Usage(cost_usd=None), "unpriced")
         counted = response.usage
         if not (counted.input_tokens or counted.output_tokens):
-            return Usage(cost_usd=None)
-        cost = self._catalog.cost_usd(
-            self._providers.vendor.provider,
-            errand.model,
-            input_tokens=counted.input_tokens,
-            output_tokens=counted.output_tokens,
+            return Usage(cost_usd=None), "unpriced"
+        tokens = Tokens(
+            counted.input_tokens,
+            counted.output_tokens,
+            cached=counted.cache_read_tokens,
+            written=counted.cache_write_tokens,
         )
-        return Usage(input_tokens=counted.input_tokens, output_tokens=counted.output_tokens, cost_usd=cost)
-
-
-async def _texts(streamed: "StreamedResponse") -> AsyncIterator[str]:
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
-
-    async for event in streamed:
-        if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart) and event.part.content:
-            yield event.part.content
-        elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
-            yield event.delta.content_delta
+        # What broke off was not counted to its end, and is charged for all the same.
+        is_counted = not isinstance(failure, BrokeOff)
+        cost_usd, price = self._catalog.price(ref, tokens) if is_counted else (None, "unpriced")
+        return Usage(tokens.input, tokens.output, cost_usd, cached_tokens=tokens.cached), price
 
 
 def _refuse_partial(response: "ModelResponse") -> None:
@@ -182,14 +226,15 @@ def _refuse_partial(response: "ModelResponse") -> None:
     if response.finish_reason == "content_filter":
         raise AnswerCut("the vendor's filter stopped the answer")
     if response.finish_reason is None:
-        raise AnswerCut("the answer broke off")
-    if not (response.text or "").strip():
+        raise BrokeOff("the answer broke off")
+    if not (response.text or "").strip() and not response.tool_calls:
         raise EmptyAnswer("the answer was empty")
 
 
 def _mark(span: Span, row: Call, *, failure: BaseException | None) -> None:
     span.set_attribute("gen_ai.usage.input_tokens", row.usage.input_tokens)
     span.set_attribute("gen_ai.usage.output_tokens", row.usage.output_tokens)
+    span.set_attribute("gen_ai.usage.cache_read.input_tokens", row.usage.cached_tokens)
     span.set_attribute("app.attempt", row.attempt)
     if row.usage.cost_usd is not None:
         span.set_attribute("app.cost_usd", float(row.usage.cost_usd))

@@ -1,21 +1,50 @@
-"""The models behind each role, and what their tokens cost; read from config/models.toml."""
+"""The models behind each role, of any vendor; how many calls each takes at once, and what their tokens cost."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from genai_prices import Usage as TokenUsage
 from genai_prices import calc_price
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.domain.turn import Price as Source
 from app.errors import CannotStart
 
-Provider = Literal["none", "openai", "anthropic", "openai_compatible"]
+VendorName = Literal["openai", "anthropic", "openai_compatible"]
+Provider = Literal["none", VendorName]
 Thinking = Literal["off", "low", "medium", "high"]
-LOCAL_RUNGS = ("extractive", "rules")
+VENDORS: tuple[VendorName, ...] = get_args(VendorName)
+LOCAL_RUNGS = ("cached", "extractive", "rules", "person")
 FILE = "config/models.toml"
 MILLION = Decimal(1_000_000)
+# Names of models that hold a colon of their own: OpenAI's fine-tuned ones.
+_OWN_COLON = "ft"
 ModelName = Annotated[str, Field(min_length=1)]
+Dollars = Annotated[Decimal, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model of a vendor, written `provider:name`."""
+
+    provider: VendorName
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one call; of `input`, `cached` were read from the vendor's cache and `written` were put into it."""
+
+    input: int
+    output: int
+    cached: int = 0
+    written: int = 0
 
 
 class _Part(BaseModel):
@@ -23,17 +52,39 @@ class _Part(BaseModel):
 
 
 class Price(_Part):
-    """US dollars per million tokens."""
+    """US dollars per million tokens; input that the vendor had cached costs `cached_input_usd`, or as much as other."""
 
-    input_usd: Annotated[Decimal, Field(ge=0)]
-    output_usd: Annotated[Decimal, Field(ge=0)]
+    input_usd: Dollars
+    output_usd: Dollars
+    cached_input_usd: Dollars | None = None
+
+    def of(self, tokens: Tokens) -> Decimal:
+        """Price one call in US dollars."""
+        cached_usd = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
+        paid = self.input_usd * (tokens.input - tokens.cached) + cached_usd * tokens.cached
+        return (paid + self.output_usd * tokens.output) / MILLION
+
+
+class Limits(_Part):
+    """Calls that one model takes at once, from all processes together; `models` names exceptions."""
+
+    concurrent_calls: Count = 64
+    models: dict[str, Count] = {}
+
+
+class EmbeddingChoice(_Part):
+    """The model that turns questions into vectors: `openai:<model>`, `openai_compatible:<model>`, or "" for none."""
+
+    model: Annotated[str, Field(pattern=r"^((openai|openai_compatible):.+)?$")] = ""
 
 
 class Catalog(_Part):
-    """Roles per provider, own prices, and how much each model thinks."""
+    """Roles per provider, limits, own prices, and how much each model thinks."""
 
-    roles: dict[Literal["openai", "anthropic"], dict[str, ModelName]]
+    roles: dict[VendorName, dict[str, ModelName]]
     thinking: dict[str, Thinking] = {}
+    limits: Limits = Limits()
+    embeddings: EmbeddingChoice = EmbeddingChoice()
     prices: dict[str, Price] = {}
 
     @property
@@ -41,26 +92,44 @@ class Catalog(_Part):
         """Give every name that may stand on a ladder."""
         return frozenset(role for roles in self.roles.values() for role in roles) | frozenset(LOCAL_RUNGS)
 
-    def model_for(self, provider: Provider, role: str, *, compatible_model: str = "") -> str | None:
-        """Give the model behind a role; None where this provider has none."""
+    def model_for(self, provider: Provider, role: str, *, compatible_model: str = "") -> ModelRef | None:
+        """Give the model behind a role in this provider's table; None where it has none."""
         if provider == "none":
             return None
-        if provider == "openai_compatible":
-            return (compatible_model or None) if role in self.rungs else None
-        return self.roles.get(provider, {}).get(role)
+        written = self.roles.get(provider, {}).get(role)
+        if written is None and provider == "openai_compatible" and role in self.rungs:
+            written = compatible_model
+        return ref_of(written, at_home=provider) if written else None
 
-    def cost_usd(self, provider: Provider, model: str, *, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """Price one call, by your own prices first, then by the public list; None where neither knows the model."""
-        own = self.prices.get(model)
+    def calls_at_once(self, ref: ModelRef) -> int:
+        """Give how many calls of this model may run at the same time."""
+        known = self.limits.models
+        return known.get(str(ref)) or known.get(ref.name) or self.limits.concurrent_calls
+
+    def price(self, ref: ModelRef, tokens: Tokens) -> tuple[Decimal | None, Source]:
+        """Price one call in US dollars and say by which list: your own prices first, then the public one.
+
+        None is the cost of a model that neither list knows.
+        """
+        own = self.prices.get(str(ref)) or self.prices.get(ref.name)
         if own is not None:
-            return (own.input_usd * input_tokens + own.output_usd * output_tokens) / MILLION
-        if provider not in ("openai", "anthropic"):
-            return None
-        usage = TokenUsage(input_tokens=input_tokens, output_tokens=output_tokens)
+            return own.of(tokens), "own"
+        if ref.provider == "openai_compatible":
+            return None, "unpriced"
+        usage = TokenUsage(
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cache_read_tokens=tokens.cached,
+            cache_write_tokens=tokens.written,
+        )
         try:
-            return calc_price(usage, model, provider_id=provider).total_price
+            return calc_price(usage, ref.name, provider_id=ref.provider).total_price, "list"
         except (LookupError, ValueError):
-            return None
+            return None, "unpriced"
+
+    def cost_usd(self, ref: ModelRef, *, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """Price a call of which nothing is cached, in US dollars; None where no list knows the model."""
+        return self.price(ref, Tokens(input_tokens, output_tokens))[0]
 
 
 def parse(raw: Mapping[str, Any]) -> Catalog:
@@ -70,7 +139,33 @@ def parse(raw: Mapping[str, Any]) -> Catalog:
     except ValidationError as error:
         faults = [f"- {FILE}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise CannotStart("\n".join(faults)) from error
-    for provider, roles in catalog.roles.items():
-        for role in set(roles) & set(LOCAL_RUNGS):
-            raise CannotStart(f"- {FILE}: roles.{provider}.{role}: `{role}` is a rung without a model; rename the role")
+    found = [
+        f"- {FILE}: roles.{provider}.{role}: {fault}"
+        for provider, roles in catalog.roles.items()
+        for role, written in roles.items()
+        if (fault := _fault(provider, role, written))
+    ]
+    if found:
+        raise CannotStart("\n".join(found))
     return catalog
+
+
+def ref_of(written: str, *, at_home: VendorName) -> ModelRef:
+    """Read `model`, or `vendor:model` for a model of another vendor than the table's."""
+    vendor, colon, name = written.partition(":")
+    for known in VENDORS:
+        if colon and vendor == known:
+            return ModelRef(known, name)
+    return ModelRef(at_home, written)
+
+
+def _fault(provider: VendorName, role: str, written: str) -> str:
+    if role in LOCAL_RUNGS:
+        return f"`{role}` is a rung without a model; rename the role"
+    vendor, colon, name = written.partition(":")
+    if colon and not name:
+        return f"`{written}` names no model; write `{vendor}:<model>`"
+    # Names of an endpoint of your own may hold any colon ("llama:8b"); those of the vendors do not.
+    if colon and vendor not in (*VENDORS, _OWN_COLON) and provider != "openai_compatible":
+        return f"there is no vendor `{vendor}`; write <model>, or one of {', '.join(f'{v}:<model>' for v in VENDORS)}"
+    return ""

@@ -1,52 +1,56 @@
 """One prompt goes down the contract's ladder until a rung answers; every attempt stays on the turn's tape."""
 
 import asyncio
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Container, Iterable
+from decimal import Decimal
 
 import structlog
 
+from app.domain.contract import RouteRule
 from app.domain.outcome import Outcome
-from app.domain.turn import Draft, Skip, StopTurn, Turn
+from app.domain.tool import Hands
+from app.domain.turn import Call, Draft, Route, Skip, StopTurn, Turn
+from app.domain.usecase import UseCase
 from app.errors import DeadlinePassed, ModelFailed
-from app.llm import extractive, request, structure
-from app.llm.calls import Caller, Errand
-from app.llm.catalog import Catalog
-from app.llm.citations import cite
-from app.llm.preview import Preview
-from app.llm.prompts import NO_EVIDENCE, Prompt
+from app.llm import extractive, request, revision, routing
+from app.llm.asking import NO_MODEL, Models, no_evidence, roles
+from app.llm.calls import Caller
+from app.llm.catalog import LOCAL_RUNGS, Catalog, Tokens
+from app.llm.preview import Preview, preview_of
+from app.llm.prompts import Prompt
 from app.llm.providers import Providers
 from app.llm.resilience import LEAST_S, CallLimits, deadline_s, describe, now_s, rung_deadline_s
-
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage
+from app.llm.rungs import LOCAL, WEAK, RungSkipped, reasons
+from app.store.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
-NO_MODEL = "no model is configured"
-
-
-class _Rung(Protocol):
-    async def __call__(self, turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft: ...
-
-
-class RungSkipped(Exception):
-    """This rung has no answer, and the ladder goes on; the message says why."""
+# What decides an answer beside the question, the passages and the time.
+DECIDING = {"models", "routes", "agent", "retrieval", "prompt", "risk"}
 
 
 class Gateway:
     """The one way to a model, and to what stands in for it."""
 
-    def __init__(self, catalog: Catalog, providers: Providers, *, limits: CallLimits | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        providers: Providers,
+        *,
+        limits: CallLimits | None = None,
+        turnstile: Turnstile | None = None,
+    ) -> None:
         self._catalog = catalog
         self._providers = providers
-        self._caller = Caller(catalog, providers, limits or CallLimits())
-        self._local: dict[str, _Rung] = {"extractive": _extractive, "rules": _rules}
+        caller = Caller(catalog, providers, limits=limits or CallLimits(), turnstile=turnstile)
+        self.models = Models(catalog, providers, caller)
+        self._policies: dict[str, tuple[UseCase, str]] = {}
 
     async def answer(self, turn: Turn, prompt: Prompt) -> Draft:
         """Give the first rung's answer that there is.
 
-        Raises StopTurn: `refused_no_evidence` when the passages hold no answer, `failed_timeout` at the turn's
-        deadline, `failed_model` when every rung was skipped.
+        Raises StopTurn: `refused_no_evidence` when the passages hold no answer, `escalated_review` when the ladder ends
+        with a person or a model's output was invalid twice, `failed_timeout` at the turn's deadline, `failed_model`
+        when every rung was skipped.
         """
         deadline = deadline_s(turn)
         try:
@@ -57,161 +61,168 @@ class Gateway:
                 raise
             raise _too_late(turn) from None
 
-    def warm(self) -> None:
-        """Import the vendor's packages and build its models; on the first turn that would stop the loop for seconds."""
-        vendor = self._providers.vendor
-        if vendor.is_configured:
-            for role in self._catalog.rungs - set(self._local):
-                model = self._catalog.model_for(vendor.provider, role, compatible_model=vendor.compatible_model)
-                if model is not None:
-                    self._providers.model(model)
+    async def agent(self, turn: Turn, prompt: Prompt, hands: Hands) -> Draft:
+        """Let a model use tools until it answers, or proposes what has effects; without a model, other rungs answer.
+
+        Raises StopTurn as `answer` does, and `failed_model` at a bound of `[agent]` or `cost.per_turn_usd`.
+        """
+        deadline = deadline_s(turn)
+        try:
+            async with asyncio.timeout_at(deadline) as scope:
+                return await self._work(turn, prompt, hands=hands, deadline=deadline)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise _too_late(turn) from None
+
+    async def _work(self, turn: Turn, prompt: Prompt, *, hands: Hands, deadline: float) -> Draft:
+        if not self.has_model(turn.usecase):
+            return await self._descend(turn, prompt, deadline=deadline)
+        # Here, because it imports pydantic-ai: a service without a model does not wait for it.
+        from app.llm import agent
+
+        await self._route(turn, prompt, deadline=deadline)
+        try:
+            return await agent.run(turn.with_(deadline_s=deadline), prompt, hands=hands, models=self.models)
+        except agent.NoModel:
+            return await self._descend(turn, prompt, deadline=deadline, only=LOCAL)
+        finally:
+            routing.settle(turn, lambda call: self._at_first(call, turn, prompt))
+
+    def has_model(self, usecase: UseCase) -> bool:
+        """Say whether a model can be reached for this use case: a role of its ladder or routes has one, with a key."""
+        prompts = [None, *usecase.prompts.values()]
+        return any(self.models.ref(role, prompt) for role in roles(usecase) for prompt in prompts)
+
+    def most_usd(self, usecase: UseCase) -> Decimal:
+        """Give the most US dollars that one turn can cost: nothing where no model can be reached."""
+        return usecase.contract.cost.per_turn_usd if self.has_model(usecase) else Decimal(0)
+
+    def policy(self, usecase: UseCase) -> str:
+        """Give the hash of all that decides an answer but the question, the passages and the time."""
+        known = self._policies.get(usecase.name)
+        if known is None or known[0] is not usecase:
+            known = self._policies[usecase.name] = (usecase, self._policy(usecase))
+        return known[1]
+
+    def warm(self, usecases: Iterable[UseCase] = ()) -> None:
+        """Import vendors' packages and build the models of roles and pins.
+
+        On the first turn that would stop the loop for seconds.
+        """
+        refs = {self.models.ref(role) for role in self._catalog.rungs - set(LOCAL_RUNGS)}
+        for usecase in usecases:
+            refs |= {self.models.ref(role, prompt) for role in roles(usecase) for prompt in usecase.prompts.values()}
+        for ref in refs:
+            if ref is not None:
+                self._providers.model(ref)
 
     async def aclose(self) -> None:
-        """Close the connections to the vendor."""
+        """Close the connections to the vendors."""
         await self._providers.aclose()
 
-    async def _descend(self, turn: Turn, prompt: Prompt, *, deadline: float) -> Draft:
+    def _policy(self, usecase: UseCase) -> str:
+        return revision.digest(
+            {
+                "contract": usecase.contract.model_dump(mode="json", include=DECIDING),
+                "prompts": {key: prompt.revision for key, prompt in usecase.prompts.items()},
+                "models": {role: str(self.models.ref(role)) for role in roles(usecase)},
+                "thinking": self._catalog.thinking,
+                "code": [extractive.REVISION, usecase.rules is not None, usecase.workflow is not None],
+                "tools": sorted(tool.name for tool in usecase.tools),
+            }
+        )
+
+    async def _descend(
+        self, turn: Turn, prompt: Prompt, *, deadline: float, only: Container[str] | None = None
+    ) -> Draft:
         if prompt.is_grounded and not request.visible(turn.passages):
-            raise _no_evidence(turn, "no passage was found")
-        ladder = turn.usecase.contract.models.ladder
-        preview = Preview(turn.listener)
-        for place, name in enumerate(ladder):
-            until_s = rung_deadline_s(deadline, ladder[place + 1 :])
-            try:
-                return await self._step(name, turn, prompt=prompt, preview=preview, until_s=until_s)
-            except RungSkipped as reason:
-                preview.tear()
-                turn.tape.skipped.append(Skip(rung=name, reason=str(reason)))
-                level = log.debug if str(reason) == NO_MODEL else log.info
-                level("rung_skipped", rung=name, reason=str(reason), usecase=turn.usecase.name)
+            raise no_evidence(turn, "no passage was found")
+        await self._route(turn, prompt, deadline=deadline)
+        ladder, preview = routing.ladder(turn), preview_of(turn.listener, prompt)
+        if only is not None:
+            ladder = tuple(name for name in ladder if name in only)
+        try:
+            for place, name in enumerate(ladder):
+                until_s = rung_deadline_s(deadline, ladder[place + 1 :])
+                try:
+                    return await self._step(name, turn, prompt=prompt, preview=preview, until_s=until_s)
+                except RungSkipped as reason:
+                    _skip(name, turn, reason=str(reason), preview=preview)
+        finally:
+            routing.settle(turn, lambda call: self._at_first(call, turn, prompt))
         raise _too_late(turn) if now_s() > deadline - LEAST_S else _nothing(turn, prompt=prompt)
 
     async def _step(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:
-        if name in self._local:
-            return await self._local[name](turn, prompt, preview=preview)
-        return await self._model(name, turn, prompt=prompt, preview=preview, until_s=until_s)
-
-    async def _model(self, name: str, turn: Turn, *, prompt: Prompt, preview: Preview, until_s: float) -> Draft:
-        vendor = self._providers.vendor
-        model = self._catalog.model_for(vendor.provider, name, compatible_model=vendor.compatible_model)
-        if model is None or not vendor.is_configured:
-            raise RungSkipped(NO_MODEL)
-        if until_s - now_s() < LEAST_S:
-            raise RungSkipped("no time was left")
-        cap = turn.usecase.contract.models.max_output_tokens
-        errand = Errand(name, model, prompt, min(prompt.settings.max_tokens or cap, cap), until_s)
+        """Climb one rung; whatever breaks on it, the rungs below may still answer."""
         try:
-            if prompt.output_schema is not None:
-                return await self._structured(turn, errand)
-            return await self._text(turn, errand, preview=preview)
+            if name not in LOCAL:
+                errand = self.models.errand(name, turn, prompt, until_s=until_s)
+                return await self.models.answer(errand, turn, preview=preview)
+            draft = await LOCAL[name](turn, prompt)
+            await preview.show(draft)
         except (StopTurn, RungSkipped):
             raise
         except Exception as error:
             if error is preview.fault:
                 raise
-            raise RungSkipped(describe(error)) from error
+            if name in LOCAL:
+                log.exception("rung_broke", rung=name, usecase=turn.usecase.name)
+            raise RungSkipped(_plainly(name, error)) from error
+        return draft
 
-    def _affordable(self, turn: Turn, errand: Errand) -> "list[ModelMessage]":
-        """Give the messages to send, unless the longest possible answer would cost more than the contract allows."""
-        messages = request.messages(errand.prompt, turn)
-        most = self._catalog.cost_usd(
-            self._providers.vendor.provider,
-            errand.model,
-            input_tokens=request.tokens(str(messages)),
-            output_tokens=errand.max_tokens,
-        )
-        if most is not None and most > turn.usecase.contract.cost.per_turn_usd:
-            raise RungSkipped("it could cost more than one turn may")
-        return messages
+    async def _route(self, turn: Turn, prompt: Prompt, *, deadline: float) -> None:
+        if turn.tape.route or any(call.purpose == "route" for call in turn.tape.calls):
+            return  # a workflow asks several times; the turn is routed once
+        for rule in routing.candidates(turn):
+            if self.models.ref(rule.to, prompt) and (
+                not rule.classifier or await self._is_simple(turn, rule, deadline=deadline)
+            ):
+                turn.tape.route = Route(to=rule.to, because=rule.because)
+                return
 
-    async def _text(self, turn: Turn, errand: Errand, *, preview: Preview) -> Draft:
-        messages = self._affordable(turn, errand)
-        response = await self._caller.call(
-            errand, messages, tape=turn.tape, preview=preview if preview.is_open else None
-        )
-        text = (response.text or "").strip()
-        if errand.prompt.is_grounded and text.startswith(NO_EVIDENCE):
-            raise _no_evidence(turn, "the model found no answer in the passages")
-        await preview.finish()
-        return Draft(
-            text=text,
-            rung=errand.rung,
-            outcome=Outcome.ANSWERED_MODEL,
-            model=errand.model,
-            revision=errand.prompt.revision,
-            citations=cite(text, turn.passages),
-        )
-
-    async def _structured(self, turn: Turn, errand: Errand) -> Draft:
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-        schema = errand.prompt.output_schema or {}
-        messages = self._affordable(turn, errand)
-        response = await self._caller.call(errand, messages, tape=turn.tape)
+    async def _is_simple(self, turn: Turn, rule: RouteRule, *, deadline: float) -> bool:
+        left = deadline - now_s()
+        classifier: Prompt = turn.usecase.prompts[rule.classifier]
+        until_s = now_s() + left * routing.CLASSIFIER_SHARE
         try:
-            data = structure.read(response.text or "", schema)
-        except structure.InvalidOutput as fault:
-            retry = ModelRequest(
-                parts=[UserPromptPart(content=structure.again(fault))], instructions=errand.prompt.system
-            )
-            response = await self._caller.call(errand, [*messages, response, retry], tape=turn.tape)
-            try:
-                data = structure.read(response.text or "", schema)
-            except structure.InvalidOutput:
-                raise RungSkipped("invalid output, twice") from fault
-        return Draft(
-            text=structure.as_text(data),
-            rung=errand.rung,
-            outcome=Outcome.ANSWERED_MODEL,
-            model=errand.model,
-            revision=errand.prompt.revision,
-            data=data,
-            citations=cite(response.text or "", turn.passages),
-        )
+            errand = self.models.errand(rule.to, turn, classifier, until_s=until_s, purpose="route")
+            return (await self.models.read(errand, turn)).get(routing.VERDICT) is True
+        except Exception as error:
+            log.info("route_unclassified", usecase=turn.usecase.name, to=rule.to, reason=describe(error))
+            return False
+
+    def _at_first(self, call: Call, turn: Turn, prompt: Prompt) -> Decimal | None:
+        first = next((name for name in turn.usecase.contract.models.ladder if name not in LOCAL), "")
+        ref = self.models.ref(first, prompt)
+        used = call.usage
+        tokens = Tokens(used.input_tokens, used.output_tokens, cached=used.cached_tokens)
+        return self._catalog.price(ref, tokens)[0] if ref else None
 
 
-async def _extractive(turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft:
-    if prompt.output_schema is not None:
-        raise RungSkipped("sentences of passages cannot fill a schema")
-    draft = extractive.answer(turn.screened, turn.passages)
-    if draft is None:
-        raise RungSkipped("the evidence is too weak")
-    for line in draft.text.splitlines(keepends=True):
-        await preview.feed(line)
-    await preview.finish()
-    return draft
+def _skip(name: str, turn: Turn, *, reason: str, preview: Preview) -> None:
+    preview.tear()
+    turn.tape.skipped.append(Skip(rung=name, reason=reason))
+    level = log.debug if reason == NO_MODEL else log.info
+    level("rung_skipped", rung=name, reason=reason, usecase=turn.usecase.name)
 
 
-async def _rules(turn: Turn, prompt: Prompt, *, preview: Preview) -> Draft:
-    if turn.usecase.rules is None:
-        raise RungSkipped("the use case has no rules.py")
-    try:
-        draft = turn.usecase.rules(turn)
-    except Exception as error:
-        log.exception("rules_failed", usecase=turn.usecase.name)
-        raise RungSkipped(f"the rules failed: {type(error).__name__}") from error
-    if draft is None:
-        raise RungSkipped("the rules do not know")
-    text = draft.text or structure.as_text(draft.data or {})
-    await preview.feed(text)
-    await preview.finish()
-    return replace(draft, text=text, rung="rules", outcome=Outcome.ANSWERED_RULES)
+def _plainly(name: str, error: Exception) -> str:
+    if isinstance(error, request.TooLong):
+        return "the question and its passages are longer than models.max_input_tokens"
+    kind, described = type(error).__name__, describe(error)
+    if name in LOCAL:
+        return f"the {name} rung failed: {kind}"
+    return f"the call failed: {kind}" if described == kind else described
 
 
 def _nothing(turn: Turn, *, prompt: Prompt) -> StopTurn:
-    skipped = turn.tape.skipped
-    reasons = "; ".join(f"{skip.rung}: {skip.reason}" for skip in skipped)
-    if prompt.is_grounded and any(skip.rung == "extractive" for skip in skipped):
-        return _no_evidence(turn, reasons)
+    if prompt.is_grounded and any(skip.reason == WEAK for skip in turn.tape.skipped):
+        return no_evidence(turn, reasons(turn))
     error = ModelFailed("Neither a model nor a stand-in could answer; nothing was done, ask again later.")
-    return StopTurn(Outcome.FAILED_MODEL, reason=reasons, error=error)
+    return StopTurn(Outcome.FAILED_MODEL, reason=reasons(turn), error=error)
 
 
 def _too_late(turn: Turn) -> StopTurn:
     limit = turn.usecase.contract.latency.timeout_s
     return StopTurn(Outcome.FAILED_TIMEOUT, error=DeadlinePassed(f"No answer was ready within {limit:g} seconds."))
-
-
-def _no_evidence(turn: Turn, reason: str) -> StopTurn:
-    sentence = turn.usecase.contract.sentences.no_evidence
-    return StopTurn(Outcome.REFUSED_NO_EVIDENCE, answer=sentence, reason=reason)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
@@ -39,6 +39,9 @@ class PromptSettings(BaseModel):
     max_tokens: int | None = Field(default=None, gt=0)
 
 
+PinnedProvider = Literal["openai", "anthropic", "openai_compatible"]
+
+
 class _Front(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -47,11 +50,16 @@ class _Front(BaseModel):
     inputs: dict[str, Literal["text", "passages", "history", "date", "field"]]
     output: dict[str, Any] | None
     settings: PromptSettings = PromptSettings()
+    pins: dict[PinnedProvider, dict[str, Annotated[str, Field(min_length=1)]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One version of a prompt; `revision` changes with any letter of it."""
+    """One version of a prompt; `revision` changes with any letter of it.
+
+    `pins` names, per provider and role, the exact model that the prompt was evaluated with: that one is asked, whatever
+    config/models.toml says.
+    """
 
     name: str
     version: int
@@ -63,6 +71,7 @@ class Prompt:
     revision: str
     system: str
     template: Template = field(repr=False, compare=False)
+    pins: Mapping[PinnedProvider, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -120,6 +129,7 @@ def parse(file_name: str, text: str) -> Prompt:
         revision=_revision(front, system, user=user),
         system=system,
         template=_environment.from_string(user),
+        pins=front.pins,
     )
 
 
@@ -175,5 +185,6 @@ def _with_rules(system: str, front: _Front) -> str:
 
 
 def _revision(front: _Front, system: str, *, user: str) -> str:
-    seen = json.dumps([front.model_dump(mode="json"), system, user], sort_keys=True)
+    # Without defaults: a key that a later release adds leaves the prompts that do not use it as they were.
+    seen = json.dumps([front.model_dump(mode="json", exclude_defaults=True), system, user], sort_keys=True)
     return hashlib.sha256(seen.encode()).hexdigest()[:12]

@@ -1,11 +1,12 @@
-"""Builds the vendors' models, each on first use, over one HTTP client per process."""
+"""Builds the models of all vendors that have a key, each on first use, over one HTTP client per process."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from httpx2 import AsyncClient, Limits, Timeout
+from httpx2 import AsyncClient, Timeout
 
-from app.llm.catalog import Provider
+from app.llm.catalog import ModelRef, Provider, VendorName
+from app.llm.wire import Wire
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -27,27 +28,36 @@ class Vendor:
     def is_configured(self) -> bool:
         """Say whether there is enough to make a call."""
         if self.provider == "openai_compatible":
-            return bool(self.base_url and self.compatible_model)
+            return bool(self.base_url)
         return self.provider != "none" and bool(self.api_key)
 
 
 class Providers:
-    """Gives models by name; vendors' packages are imported when the first model is asked for, not before."""
+    """Gives models of every vendor that has a key; a vendor's package is imported when its first model is asked for.
 
-    def __init__(self, vendor: Vendor, *, max_connections: int = 200) -> None:
-        self.vendor = vendor
+    The first vendor is the chosen one: its table of config/models.toml holds the roles.
+    """
+
+    def __init__(self, *vendors: Vendor, max_connections: int = 200) -> None:
+        self.vendor = vendors[0]
+        self._vendors = {vendor.provider: vendor for vendor in reversed(vendors)}
         self._max_connections = max_connections
-        self._models: dict[str, Model] = {}
+        self._models: dict[ModelRef, Model] = {}
         self._client: AsyncClient | None = None
 
-    def model(self, name: str) -> "Model":
-        """Give the model of this name, ready to call; its own retries are off."""
-        if name not in self._models:
-            self._models[name] = self._build(name)
-        return self._models[name]
+    def reaches(self, provider: VendorName) -> bool:
+        """Say whether there is enough to call this vendor's models."""
+        vendor = self._vendors.get(provider)
+        return vendor is not None and vendor.is_configured
+
+    def model(self, ref: ModelRef) -> "Model":
+        """Give this model, ready to call; its own retries are off."""
+        if ref not in self._models:
+            self._models[ref] = self._build(ref)
+        return self._models[ref]
 
     async def aclose(self) -> None:
-        """Close the connections to the vendor."""
+        """Close the connections to the vendors."""
         self._models.clear()
         if self._client is not None:
             await self._client.aclose()
@@ -55,25 +65,25 @@ class Providers:
 
     def _http(self) -> AsyncClient:
         if self._client is None:
-            limits = Limits(max_connections=self._max_connections, max_keepalive_connections=self._max_connections)
             # Reading is bounded by the call's own deadline, which knows how much of the turn is left.
-            self._client = AsyncClient(timeout=Timeout(None, connect=CONNECT_S), limits=limits)
+            timeout = Timeout(None, connect=CONNECT_S)
+            wire = Wire(max_connections=self._max_connections, connect_s=CONNECT_S)
+            self._client = AsyncClient(timeout=timeout, transport=wire)
         return self._client
 
-    def _build(self, name: str) -> "Model":
-        vendor = self.vendor
-        if vendor.provider == "anthropic":
-            return _anthropic(name, vendor, client=self._http())
-        return _openai(name, vendor, client=self._http())
+    def _build(self, ref: ModelRef) -> "Model":
+        build = _anthropic if ref.provider == "anthropic" else _openai
+        return build(ref.name, self._vendors[ref.provider], client=self._http())
 
 
 def _openai(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
-    from openai import AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    sdk = AsyncOpenAI(
+    from app.llm.direct import DirectOpenAI
+
+    sdk = DirectOpenAI(
         api_key=vendor.api_key or KEYLESS, base_url=vendor.base_url or None, http_client=client, max_retries=0
     )
     # A stream that just ends would otherwise pass for a finished answer.

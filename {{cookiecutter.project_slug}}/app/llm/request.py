@@ -20,14 +20,17 @@ class TooLong(Exception):
     """Even without history and with a single passage the prompt is longer than the contract allows."""
 
 
-def messages(prompt: Prompt, turn: Turn) -> "list[ModelMessage]":
-    """Render the prompt; drops the oldest history first, then the last passages, until the budget holds."""
+def messages(prompt: Prompt, turn: Turn, *, room: int = 0) -> "list[ModelMessage]":
+    """Render the prompt; drops the oldest history first, then the last passages, until the budget holds.
+
+    `room` is kept free in the budget, in tokens, for what is sent behind it.
+    """
     from pydantic_ai.messages import ModelRequest, UserPromptPart
 
     history, passages = list(turn.history), visible(turn.passages)
     while True:
         text = prompt.render(_values(prompt, turn, history=history, passages=passages))
-        if tokens(prompt.system) + tokens(text) <= turn.usecase.contract.models.max_input_tokens:
+        if tokens(prompt.system) + tokens(text) + room <= turn.usecase.contract.models.max_input_tokens:
             return [ModelRequest(parts=[UserPromptPart(content=text)], instructions=prompt.system)]
         if history and "history" in prompt.inputs:
             history.pop(0)

@@ -4,26 +4,66 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING
 
 import stamina
+import structlog
 
 from app.llm.catalog import LOCAL_RUNGS
+from app.store.door import Verdict
 
 if TYPE_CHECKING:
     from app.domain.turn import Turn
 
+log = structlog.get_logger(__name__)
+# Its own log lines quote the vendor's error, which may quote the prompt.
+stamina.instrumentation.set_on_retry_hooks([])
 RESERVE_S = 0.4
 LEAST_S = 0.05
+# Where a transport failed before the vendor saw the request.
+NOT_SENT = ("pool", "connect")
+# A call that was given less says nothing about the vendor when it runs out of time.
+FAIR_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """The longest waits, in seconds, for one call and for its first token, and the number of attempts."""
+    """The longest waits, in seconds: for one call, its first token, and the next piece of a stream.
+
+    `attempts` counts the first one. A budget of retries keeps them from multiplying an outage: each errand earns
+    `retry_earns` of a retry, and at most `retries_saved` are there at once.
+    """
 
     model_timeout_s: float = 20.0
     first_token_s: float = 10.0
+    idle_s: float = 10.0
     attempts: int = 3
+    retry_earns: float = 0.2
+    retries_saved: float = 10.0
+
+
+class RetryBudget:
+    """Retries that one process may still make at one model; a token bucket filled by calls, not by time."""
+
+    def __init__(self, limits: CallLimits) -> None:
+        self._earns, self._most = limits.retry_earns, limits.retries_saved
+        self.left = self._most
+
+    def earn(self) -> None:
+        """Count an errand."""
+        self.left = min(self._most, self.left + self._earns)
+
+    def spend(self) -> bool:
+        """Take one retry; False when there is none left."""
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+class Unavailable(Exception):
+    """No call is made: the model is held back after failures, or was busy for too long; the message says which."""
 
 
 class EmptyAnswer(Exception):
@@ -31,7 +71,11 @@ class EmptyAnswer(Exception):
 
 
 class AnswerCut(Exception):
-    """The answer broke off: at the token limit, by the vendor's filter, or with the connection."""
+    """The answer broke off at the token limit or by the vendor's filter: the vendor did as it was asked."""
+
+
+class BrokeOff(AnswerCut):
+    """The answer broke off although the vendor meant to say more."""
 
 
 def now_s() -> float:
@@ -53,18 +97,22 @@ def rung_deadline_s(deadline: float, below: Sequence[str]) -> float:
 
 
 async def attempts(
-    until_s: float, *, limits: CallLimits, may_repeat: Callable[[], bool]
+    until_s: float, *, limits: CallLimits, budget: RetryBudget, may_repeat: Callable[[], bool]
 ) -> AsyncIterator[stamina.Attempt]:
     """Yield up to `limits.attempts` attempts; waits as long as the vendor asks, but never past `until_s`."""
+    budget.earn()
+    made = 0
 
     def on(error: Exception) -> bool | float:
-        if not may_repeat() or not is_passing(error):
+        nonlocal made
+        made += 1
+        if made >= limits.attempts or not may_repeat() or not is_passing(error):
             return False
-        wait_s = getattr(error, "retry_after", None)
-        left = until_s - now_s()
-        if wait_s is None:
-            return left > LEAST_S
-        return float(wait_s) if wait_s + LEAST_S < left else False
+        wait_s = retry_after_s(error)
+        if now_s() + (wait_s or 0.0) + LEAST_S >= until_s or not budget.spend():
+            return False
+        log.info("model_retry", reason=describe(error), attempt=made + 1)
+        return True if wait_s is None else wait_s
 
     retries = stamina.retry_context(
         on=on,
@@ -79,14 +127,54 @@ async def attempts(
 
 
 def is_passing(error: Exception) -> bool:
-    """Say whether the same call may succeed in a moment: 408, 429, 5xx or no connection, but no timeout."""
-    from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, ModelTimeoutError
+    """Say whether the same call may succeed in a moment: 429 (but no used-up quota), 5xx, no connection.
 
-    if isinstance(error, ModelHTTPError):
-        return error.status_code in (408, 409, 429) or error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if isinstance(error, ModelTimeoutError):
+    A call that hung is not made again: the time it would take is better spent on the next rung.
+    """
+    from pydantic_ai import exceptions as known
+
+    if isinstance(error, known.ModelQuotaExceededError):
         return False
-    return isinstance(error, ModelConnectionError | ModelAPIError) and not _was_rejected(error)
+    if isinstance(error, known.ModelTimeoutError):
+        return error.phase in NOT_SENT
+    if isinstance(error, known.ModelHTTPError):
+        return _is_vendors_fault(error.status_code)
+    return isinstance(
+        error,
+        known.ModelConnectionError | known.ModelRateLimitError | known.ModelServerError | known.ModelUnavailableError,
+    )
+
+
+def retry_after_s(error: BaseException) -> float | None:
+    """Give the seconds that the vendor asks us to wait, whether it named seconds or a date; None when it did not."""
+    told: float | None = getattr(error, "retry_after", None)
+    if told is not None:
+        return told
+    try:
+        # Whole seconds and dates are read by pydantic-ai; some vendors send fractions.
+        seconds = float((getattr(error, "headers", None) or {}).get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < inf else None
+
+
+def verdict(error: BaseException, *, until_s: float, had_s: float) -> Verdict:
+    """Say what a failed call tells about the vendor: `bad` when it was its fault, `none` when not.
+
+    `until_s` is when the call had to end, `had_s` the time it was given: a vendor is not judged by what it cannot do
+    in a moment.
+    """
+    from pydantic_ai.exceptions import ContentFilterError, ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
+
+    if isinstance(error, asyncio.CancelledError) and now_s() < until_s:
+        return "none"
+    if isinstance(error, TimeoutError | asyncio.CancelledError):
+        return "bad" if had_s >= FAIR_S else "none"
+    if isinstance(error, ModelHTTPError):
+        return "bad" if _is_vendors_fault(error.status_code) else "none"
+    if isinstance(error, ContentFilterError):
+        return "none"
+    return "bad" if isinstance(error, ModelAPIError | UnexpectedModelBehavior | BrokeOff) else "none"
 
 
 def describe(error: BaseException) -> str:
@@ -100,19 +188,21 @@ def describe(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    if isinstance(error, EmptyAnswer | AnswerCut):
+    if isinstance(error, EmptyAnswer | AnswerCut | Unavailable):
         return str(error)
     return type(error).__name__
 
 
 def was_billed(error: BaseException) -> bool:
     """Say whether the vendor may charge for a failed call: not when it refused, or was never reached."""
-    from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError
+    from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
 
-    return not isinstance(error, ModelHTTPError | ModelConnectionError)
+    if isinstance(error, ModelAPIError) and error.in_stream:
+        return True
+    if isinstance(error, ModelConnectionError):
+        return error.phase not in NOT_SENT
+    return not isinstance(error, ModelHTTPError | Unavailable)
 
 
-def _was_rejected(error: Exception) -> bool:
-    from pydantic_ai.exceptions import ModelRequestRejectedError, ModelRequestTimeout
-
-    return isinstance(error, ModelRequestRejectedError | ModelRequestTimeout)
+def _is_vendors_fault(status: int) -> bool:
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -19,7 +19,7 @@ def read(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Give the object that the text holds; raises InvalidOutput."""
     fenced = FENCE.match(text)
     try:
-        data = json.loads(fenced["inside"] if fenced else text)
+        data = loads(fenced["inside"] if fenced else text)
     except json.JSONDecodeError as error:
         raise InvalidOutput(f"not JSON: {error.msg} at character {error.pos}") from error
     faults = [_fault(error.json_path, error.message) for error in Draft202012Validator(schema).iter_errors(data)]
@@ -28,6 +28,11 @@ def read(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidOutput("not a JSON object")
     return data
+
+
+def loads(text: str) -> Any:
+    """Read JSON strictly: Python would also take NaN and Infinity, which nobody downstream can read."""
+    return json.loads(text, parse_constant=_refuse)
 
 
 def again(error: InvalidOutput) -> str:
@@ -42,6 +47,10 @@ def as_text(data: Mapping[str, Any]) -> str:
 
 def _fault(path: str, message: str) -> str:
     return f"{path}: {message[:200]}"
+
+
+def _refuse(word: str) -> Any:
+    raise json.JSONDecodeError(f"{word} is no JSON", word, 0)
 
 
 def _value(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import CursorResult, Executable, text
@@ -32,7 +33,7 @@ class Work:
 
     async def sql(self, statement: str, **values: Any) -> CursorResult[Any]:
         """Execute plain SQL with named parameters."""
-        return await self.run(text(statement), values)
+        return await self.run(_parsed(statement), values)
 
 
 class Database:
@@ -87,6 +88,10 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+# Our statements are constants; reading one for its parameters anew each time would cost more than sending it.
+_parsed = lru_cache(maxsize=1000)(text)
 
 
 def _lost(error: DBAPIError) -> bool:

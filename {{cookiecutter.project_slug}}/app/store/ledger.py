@@ -3,24 +3,48 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert
 
+from app.domain.outcome import Outcome
 from app.domain.turn import Call, Passage, Route, Turn
 from app.errors import NotFound
+from app.store.budgets import Held
 from app.store.db import Work
 from app.store.sessions import pointer
 from app.store.tables import calls, turns
 
 
-async def record(work: Work, turn: Turn) -> None:
-    """Write the turn and its calls."""
-    await work.run(insert(turns), turn_row(turn))
+async def record(work: Work, turn: Turn) -> bool:
+    """Write the turn and its calls; False when the turn has its row already, because it was given up for dead."""
+    written = await work.run(insert(turns).on_conflict_do_nothing().returning(turns.c.id), turn_row(turn))
     if turn.tape.calls:
         await work.run(insert(calls), [_call_row(turn, call) for call in turn.tape.calls])
+    return written.first() is not None
+
+
+async def give_up(work: Work, held: Held) -> bool:
+    """Write the row of a turn whose process died: its cost is unknown; False when it was recorded after all."""
+    row = {
+        "id": held.turn_id,
+        "started_at": held.started_at,
+        "usecase": held.usecase,
+        "channel": held.channel,
+        "user_id": held.user_id,
+        "unit": held.unit,
+        "session_id": held.session_id,
+        "job_id": held.job_id,
+        "outcome": Outcome.FAILED_ABANDONED.value,
+        "reason": f"the process died; budgets count the ${held.amount.normalize():f} that it held",
+        "question": "",
+        "latency_ms": (held.expires_at - held.started_at).total_seconds() * 1000,
+        "cost_usd": None,
+        "trace_id": held.trace_id,
+    }
+    written = await work.run(insert(turns).on_conflict_do_nothing().returning(turns.c.id), row)
+    return written.first() is not None
 
 
 def turn_row(turn: Turn) -> dict[str, Any]:
@@ -148,20 +172,6 @@ async def newest(
         limit=limit,
     )
     return [dict(row) for row in rows.mappings()]
-
-
-async def spent(work: Work, *, usecase: str, user_id: str) -> tuple[Decimal, Decimal]:
-    """Give US dollars spent by this person today, and on this use case this month (UTC)."""
-    row = (
-        await work.sql(
-            "SELECT coalesce(sum(cost_usd) FILTER (WHERE user_id = :user_id"
-            " AND started_at >= date_trunc('day', now(), 'UTC')), 0) AS today, coalesce(sum(cost_usd), 0) AS month"
-            " FROM turns WHERE usecase = :usecase AND started_at >= date_trunc('month', now(), 'UTC') AND cost_usd > 0",
-            usecase=usecase,
-            user_id=user_id,
-        )
-    ).one()
-    return row.today, row.month
 
 
 async def totals(work: Work, *, hours: int = 24) -> Sequence[Mapping[str, Any]]:

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+import orjson
 
 from app.domain.turn import Citation, Message
 from app.errors import NotFound, SessionBusy
 from app.store.db import Work
-from app.store.tables import messages
 
 HISTORY_MESSAGES = 12
 
@@ -102,22 +101,24 @@ async def say(
     work: Work, session_id: UUID, *, turn_id: UUID, said: Sequence[Message], citations: Sequence[Citation] = ()
 ) -> None:
     """Add messages at the end; citations go with the assistant's, without quotes: rights may change tomorrow."""
-    last = await work.sql("SELECT coalesce(max(ordinal), -1) AS n FROM messages WHERE session_id = :id", id=session_id)
-    first = last.scalar_one() + 1
     pointers = [pointer(citation) for citation in citations]
-    await work.run(
-        insert(messages),
-        [
-            {
-                "session_id": session_id,
-                "ordinal": first + place,
-                "turn_id": turn_id,
-                "role": message.role,
-                "text": message.text,
-                "citations": pointers if message.role == "assistant" else [],
-            }
-            for place, message in enumerate(said)
-        ],
+    rows = [
+        {
+            "place": place,
+            "role": message.role,
+            "text": message.text,
+            "citations": pointers if message.role == "assistant" else [],
+        }
+        for place, message in enumerate(said, start=1)
+    ]
+    await work.sql(
+        "INSERT INTO messages (session_id, ordinal, turn_id, role, text, citations)"
+        " SELECT :id, (SELECT coalesce(max(ordinal), -1) FROM messages WHERE session_id = :id) + said.place, :turn_id,"
+        " said.role, said.text, said.citations FROM jsonb_to_recordset(cast(:said AS jsonb))"
+        " AS said(place int, role text, text text, citations jsonb)",
+        id=session_id,
+        turn_id=turn_id,
+        said=orjson.dumps(rows).decode(),
     )
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 # A Redis that hangs costs each process one timeout per pause, not one per turn.
 PAUSE_S = 1.0
+MOST_CONNECTIONS = 32
 
 
 class SharedAway(Exception):
@@ -22,7 +23,15 @@ class Shared:
     """Runs scripts on Redis; after a failure every caller is told so at once until the pause is over."""
 
     def __init__(self, url: str, *, timeout_s: float = 0.5, pause_s: float = PAUSE_S) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+        # A burst waits for a connection; a pool that refuses would look like a Redis that is away.
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=MOST_CONNECTIONS,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+        )
+        self._redis = Redis.from_pool(pool)
         self._pause_s = pause_s
         self._away_until = 0.0
         self._scripts: dict[str, AsyncScript] = {}

@@ -246,6 +246,26 @@ chunks = Table(
     Column("embedding", HALFVEC(EMBEDDING_DIMENSIONS)),
 )
 
+# Grows with every change of a document that these readers see; a trigger keeps it, so our roles only read.
+corpus_versions = Table(
+    "corpus_versions",
+    metadata,
+    Column("usecase", Text, primary_key=True),
+    Column("acl_id", Integer, primary_key=True),
+    Column("version", BigInteger),
+    Column("documents", BigInteger),
+)
+
+# As many dimensions as the embedding model of its scope gives.
+semantic_answers = Table(
+    "semantic_answers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("scope", Text),
+    Column("embedding", HALFVEC()),
+    _time("expires_at"),
+)
+
 flags = Table(
     "flags",
     metadata,
@@ -291,6 +311,24 @@ reviews = Table(
     Column("final_data", JSONB(none_as_null=True)),
     _time("created_at"),
     _time("decided_at"),
+    Column("asker_groups", ARRAY(Text)),
+    Column("asker_unit", Text),
+    _uuid("job_id"),
+)
+
+review_actions = Table(
+    "review_actions",
+    metadata,
+    _uuid("review_id", key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("tool", Text),
+    Column("proposed", JSONB(none_as_null=True)),
+    Column("arguments", JSONB(none_as_null=True)),
+    Column("status", Text),
+    Column("result", Text),
+    Column("error", Text),
+    _time("started_at"),
+    _time("finished_at"),
 )
 
 evaluations = Table(

@@ -8,6 +8,7 @@ GaugeName = Literal[
     "outbox_oldest_seconds",
     "jobs_open",
     "dependency_up",
+    "model_breaker_open",
     "flags_age_seconds",
     "ai_paused",
     "db_pool_in_use",
@@ -16,7 +17,8 @@ GaugeName = Literal[
     "contract_latency_p95_seconds",
     "contract_slo_ratio",
     "contract_cost_month_usd",
-    "contract_cost_alert_usd",
+    "budget_used_ratio",
+    "budget_alert_ratio",
     "contract_quality_ratio",
 ]
 
@@ -71,11 +73,23 @@ METRICS = (
     ),
     _histogram("first_token_seconds", "time from the question to the first streamed words", "usecase", buckets=_TURN_S),
     _counter(
-        "model_calls_total", "calls of a model; outcome is ok or the kind of failure", "provider", "model", "outcome"
+        "model_calls_total",
+        "calls of a model; outcome is ok or the kind of failure, revision names prompt, model and parameters together",
+        *("provider", "model", "revision", "outcome"),
+    ),
+    _counter("model_retries_total", "calls of a model that repeat a failed one", "provider", "model"),
+    _histogram(
+        "model_wait_seconds", "time before a model's door: other calls went first", "provider", "model", buckets=_TURN_S
     ),
     _histogram("model_call_duration_seconds", "time of one model call", "provider", "model", buckets=_TURN_S),
     _counter("tokens_total", "tokens, direction input or output", "usecase", "direction"),
     _counter("cost_usd_total", "US dollars spent on calls with a known price", "usecase", "unit"),
+    _counter(
+        "cache_total",
+        "turns that looked for an answer given before: hit, shared (waited for it), semantic, stale, miss, off, away",
+        *("usecase", "result"),
+    ),
+    _counter("saved_usd_total", "US dollars that were not spent, by cache or by route", "usecase", "by"),
     _counter("unpriced_calls_total", "calls without a known price: their cost is missing, not zero", "model"),
     _histogram("retrieval_duration_seconds", "time of the retrieve step", "usecase", buckets=_TURN_S),
     _histogram("passages_found", "passages that the asker may read, per turn", "usecase", buckets=_FOUND),
@@ -92,6 +106,7 @@ METRICS = (
     _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none", fresh_s=60),
     _gauge("jobs_open", "jobs that are not over", "status", fresh_s=60),
     _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),
+    _gauge("model_breaker_open", "1 when calls of the model are held back, 0 when they go in", "provider", "model"),
     _gauge("flags_age_seconds", "time since this process last read the flags from the database"),
     _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),
     _gauge("db_pool_in_use", "database connections of this process that are in use"),
@@ -100,7 +115,13 @@ METRICS = (
     _gauge("contract_latency_p95_seconds", "the contract's latency budget", "usecase"),
     _gauge("contract_slo_ratio", "the contract's share of turns that must not fail", "usecase"),
     _gauge("contract_cost_month_usd", "the contract's budget for a month", "usecase"),
-    _gauge("contract_cost_alert_usd", "the part of the month's budget at which the cost owner is warned", "usecase"),
+    _gauge(
+        "budget_used_ratio",
+        "share of this month's budget of a use case or unit that is spent; 1 from where another turn does not fit",
+        *("kind", "name"),
+        fresh_s=60,
+    ),
+    _gauge("budget_alert_ratio", "share of it at which the cost owner is warned", "kind", "name", fresh_s=60),
     _gauge("contract_quality_ratio", "the contract's share of evaluation cases that must pass", "usecase"),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}

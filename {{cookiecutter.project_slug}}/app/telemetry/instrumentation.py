@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 
-from app.telemetry import metrics
+from app.telemetry import metrics, tracing
 
 # Read once, by whichever instrumentation comes first; the old names would put whole URLs into labels.
 os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
@@ -31,10 +31,19 @@ def instrument_engine(engine: Any) -> None:
     """Trace the statements, without their parameters, of one SQLAlchemy engine, async or not."""
     from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
 
+    class Sparing(EngineTracer):  # type: ignore[misc, unused-ignore]
+        """Leaves statements of traces that are not kept alone; they are most."""
+
+        def _before_cur_exec(self, *given: Any) -> Any:
+            if tracing.in_dropped_trace():
+                return given[2], given[3]
+            traced: Any = super()._before_cur_exec
+            return traced(*given)
+
     # Not SQLAlchemyInstrumentor: it takes one engine per process and adds a span to every checkout.
     meter = NoOpMeterProvider().get_meter("app")
     tracer = trace.get_tracer("opentelemetry.instrumentation.sqlalchemy")
-    attach: Any = EngineTracer
+    attach: Any = Sparing
     attach(tracer, getattr(engine, "sync_engine", engine), meter.create_up_down_counter("connections"))
 
 

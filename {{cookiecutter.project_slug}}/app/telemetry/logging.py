@@ -1,7 +1,6 @@
 """Logs: one JSON object per line in production, readable lines in development; ids, never content."""
 
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
@@ -19,7 +18,6 @@ from app.telemetry.tracing import current_trace_id
 # Below warning these write statements with parameters, whole requests or whole URLs.
 _TALKATIVE = ("sqlalchemy", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic", "urllib3", "pypdf")
 _OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "celery", "celery.task", "alembic")
-_QUERY = re.compile(r"\?[^\s\"]*")
 
 Event = MutableMapping[str, Any]
 
@@ -48,6 +46,8 @@ def configure(level: str, json: bool) -> None:
     for name in _OWN_HANDLERS:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+    # uvicorn takes a logger that reaches a handler for the wish to have a line per request, whatever it is told.
+    logging.getLogger("uvicorn.access").propagate = False
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
@@ -77,9 +77,7 @@ def _add_trace(_logger: Any, _method: str, event: Event) -> Event:
 
 def _strip(_logger: Any, _method: str, event: Event) -> Event:
     event.pop("_from_structlog", None)
-    record = event.pop("_record", None)
-    if record is not None and record.name == "uvicorn.access":
-        event["event"] = _QUERY.sub("", str(event["event"]))
+    event.pop("_record", None)
     return event
 
 

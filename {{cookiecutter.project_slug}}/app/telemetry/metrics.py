@@ -4,6 +4,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from threading import Lock
 from typing import Any
 
@@ -65,6 +66,12 @@ def before_scrape(callback: Callable[[], None]) -> None:
     _before.append(callback)
 
 
+def forget_scrape(callback: Callable[[], None]) -> None:
+    """Call back no more: who has stopped has nothing to observe."""
+    if callback in _before:
+        _before.remove(callback)
+
+
 def render() -> tuple[bytes, str]:
     """Give the metrics as Prometheus reads them, and the media type."""
     with _lock:
@@ -83,13 +90,13 @@ def serve(port: int, host: str = "127.0.0.1") -> int:
     raise OSError(f"none of the ports {port} to {port + _PORTS_TRIED - 1} is free for metrics")
 
 
-def observe(name: GaugeName, value: float, **labels: str) -> None:
+def observe(name: GaugeName, value: float, /, **labels: str) -> None:
     """Set a gauge to what is true now."""
     _meters.gauges[name].set(value, _bounded(name, labels))
 
 
 def announce(usecases: Iterable[UseCase]) -> None:
-    """Publish what the contracts promise, for alerts to compare with, and start the counters of failures at zero.
+    """Publish what the contracts promise, for alerts to compare with, and start the counters of bad ends at zero.
 
     A counter that is born with its first failure shows no increase: Prometheus would miss it.
     """
@@ -98,11 +105,9 @@ def announce(usecases: Iterable[UseCase]) -> None:
         observe("contract_latency_p95_seconds", contract.latency.p95_ms / 1000, usecase=name)
         observe("contract_slo_ratio", contract.availability.slo, usecase=name)
         observe("contract_cost_month_usd", float(contract.cost.per_month_usd), usecase=name)
-        alert = float(contract.cost.per_month_usd) * contract.cost.alert_share
-        observe("contract_cost_alert_usd", alert, usecase=name)
         observe("contract_quality_ratio", contract.quality.pass_rate, usecase=name)
-        for outcome in (item for item in Outcome if item.family == "failed"):
-            for channel in ("api", "job"):
+        for outcome in (item for item in Outcome if item.family == "failed" or item is Outcome.REFUSED_BUDGET):
+            for channel in ("api", "openai", "job"):
                 _count_turn(name, outcome, "none", channel, 0)
 
 
@@ -113,16 +118,32 @@ def record_turn(turn: Turn) -> None:
     _count_turn(name, outcome, turn.draft.rung if turn.draft else "none", turn.channel, 1)
     _time("turn_duration_seconds", turn.latency_ms, usecase=name, family=outcome.family, channel=turn.channel)
     for step in turn.tape.steps:
-        if step.step == "retrieve":
+        if step.step == "retrieve" and turn.channel != "shadow":  # a shadow is handed what was found
             _time("retrieval_duration_seconds", step.ms, usecase=name)
             _record("passages_found", len(turn.passages), usecase=name)
+    _saved(turn)
     for call in turn.tape.calls:
         _record_call(call, usecase=name, unit=turn.principal.unit or "none")
+
+
+def record_cache(usecase: str, result: str) -> None:
+    """Count what a turn found in the cache of answers."""
+    _add("cache_total", 1, usecase=usecase, result=result)
 
 
 def record_first_token(usecase: str, seconds: float) -> None:
     """Record how long an asker waited for the first streamed words."""
     _record("first_token_seconds", seconds, usecase=usecase)
+
+
+def record_model_wait(provider: str, model: str, seconds: float) -> None:
+    """Record how long a call waited before the model's door, whether or not it was let in."""
+    _record("model_wait_seconds", seconds, provider=provider, model=model)
+
+
+def record_retry(provider: str, model: str) -> None:
+    """Count a call that repeats a failed one."""
+    _add("model_retries_total", 1, provider=provider, model=model)
 
 
 def record_job(job: Job) -> None:
@@ -134,10 +155,19 @@ def record_job(job: Job) -> None:
         _record("job_duration_seconds", (job.finished_at - job.started_at).total_seconds(), kind=job.kind)
 
 
+def _saved(turn: Turn) -> None:
+    route = turn.tape.route
+    amounts = {"cache": turn.tape.saved_usd, "route": route.saved_usd if route and route.saved_usd else Decimal(0)}
+    for by, amount in amounts.items():
+        # A cheaper model that had to be asked on top of the usual one saved less than nothing; a counter only grows.
+        if amount > 0:
+            _add("saved_usd_total", float(amount), usecase=turn.usecase.name, by=by)
+
+
 def _record_call(call: Call, *, usecase: str, unit: str) -> None:
     kind = re.match(r"[a-z][a-z_]{1,30}(?=$|:)", call.error)
     outcome = "ok" if not call.error else kind.group() if kind else "failed"
-    _add("model_calls_total", 1, provider=call.provider, model=call.model, outcome=outcome)
+    _add("model_calls_total", 1, provider=call.provider, model=call.model, revision=call.revision, outcome=outcome)
     _time("model_call_duration_seconds", call.latency_ms, provider=call.provider, model=call.model)
     _add("tokens_total", call.usage.input_tokens, usecase=usecase, direction="input")
     _add("tokens_total", call.usage.output_tokens, usecase=usecase, direction="output")

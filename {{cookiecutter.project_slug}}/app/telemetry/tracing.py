@@ -51,8 +51,12 @@ def flush() -> None:
 def span(name: str, **attributes: str | float | UUID | None) -> Iterator[Span]:
     """Trace the block as one step; attributes are ids, names and counts, and content is left out.
 
-    Turns that stop on purpose and refusals (status below 500) are no errors of the trace.
+    Turns that stop on purpose and refusals (status below 500) are no errors of the trace. Of a trace that is not
+    kept the block is not a step of its own: nobody would see it, and making it costs as much as some of the steps.
     """
+    if in_dropped_trace():
+        yield trace.get_current_span()
+        return
     known = {
         f"app.{key}": mask(str(value)) if isinstance(value, str | UUID) else value
         for key, value in attributes.items()
@@ -73,6 +77,12 @@ def current_trace_id() -> str:
     """Give the id of the trace in progress as 32 hexadecimal digits, or nothing outside a trace."""
     found = trace.get_current_span().get_span_context()
     return trace.format_trace_id(found.trace_id) if found.is_valid else ""
+
+
+def in_dropped_trace() -> bool:
+    """Say whether the trace in progress is one of those that are not kept; false outside a trace."""
+    found = trace.get_current_span().get_span_context()
+    return found.is_valid and not found.trace_flags.sampled
 
 
 def inject() -> dict[str, str]:

@@ -2,36 +2,43 @@
 
 from dataclasses import dataclass
 
+from app.control.budgets import Budgets
 from app.control.flags import Flags
 from app.control.limits import Rates
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.turn import StopTurn, Turn
-from app.errors import Forbidden, OverBudget, OverRate, Paused, SessionBusy
-from app.store import idempotency, ledger, sessions
+from app.errors import Forbidden, OverRate, Paused, SessionBusy
+from app.store import budgets, idempotency, sessions
 from app.store.db import Database, Work
 
 # A holder that has not let go so long after its deadline is dead.
 SLACK_S = 6.0
+# Money is held a little longer: whoever is slow to record must not be taken for dead.
+HOLD_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Permission, kill switch, rate, budget; then the session and the Idempotency-Key are taken."""
+    """Permission, kill switch, rate; then the session is taken and the money held, both or neither."""
 
     database: Database
     flags: Flags
     rates: Rates
+    budgets: Budgets
 
     async def __call__(self, turn: Turn) -> Turn:
         """Let the turn in, or stop it with the reason."""
         self._permission(turn)
         self._switch(turn)
-        if turn.channel == "api":
+        if turn.is_interactive:
             await self._rate(turn)
         async with self.database.work() as work:
+            if turn.channel == "api":
+                turn = await self._session(work, turn)
+            # Last: the budgets, which many turns share, stay locked until the commit.
             await self._budget(work, turn)
-            return await self._session(work, turn) if turn.channel == "api" else turn
+        return turn
 
     def _permission(self, turn: Turn) -> None:
         contract, who = turn.usecase.contract, turn.principal
@@ -56,20 +63,16 @@ class Admit:
             raise StopTurn(Outcome.REFUSED_RATE, error=error)
 
     async def _budget(self, work: Work, turn: Turn) -> None:
-        cost = turn.usecase.contract.cost
-        today, month = await ledger.spent(work, usecase=turn.usecase.name, user_id=turn.principal.user_id)
-        if today >= cost.per_user_day_usd:
-            raise StopTurn(
-                Outcome.REFUSED_BUDGET,
-                error=OverBudget("Your budget for today is used up; it is renewed at midnight UTC."),
+        try:
+            await budgets.reserve(
+                work,
+                turn,
+                amount=self.budgets.most_usd(turn.usecase),
+                limits=self.budgets.limits(turn),
+                hold_s=turn.usecase.contract.latency.timeout_s + HOLD_S,
             )
-        if month >= cost.per_month_usd:
-            raise StopTurn(
-                Outcome.REFUSED_BUDGET,
-                error=OverBudget(
-                    f"This month's budget of {turn.usecase.contract.title!r} is used up; its owner can raise it."
-                ),
-            )
+        except budgets.BudgetSpent as spent:
+            raise StopTurn(Outcome.REFUSED_BUDGET, error=self.budgets.refusal(turn, spent)) from spent
 
     async def _session(self, work: Work, turn: Turn) -> Turn:
         who, busy_s = turn.principal.user_id, turn.usecase.contract.latency.timeout_s + SLACK_S

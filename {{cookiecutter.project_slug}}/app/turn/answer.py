@@ -7,9 +7,10 @@ from app.control.flags import Flags
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, StopTurn, Turn
 from app.errors import Paused
-from app.guard.pii import StreamUnmasker
+from app.guard.stream import StreamGuard, Withheld
 from app.llm.gateway import Gateway
 from app.retrieval.search import Searcher
+from app.turn.check import instructions_of
 from app.turn.kit import Lent
 
 
@@ -22,14 +23,13 @@ class Answer:
     flags: Flags
 
     async def __call__(self, turn: Turn) -> Turn:
-        """Give the turn with its draft."""
-        answer = asyncio.create_task(self._draft(turn))
+        """Give the turn with its draft; what a stream was stopped for stands in its findings."""
+        answer = asyncio.create_task(self._answered(turn))
         pause = asyncio.create_task(self.flags.until_paused(turn.usecase.name))
         try:
             await asyncio.wait({answer, pause}, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
-                draft, masks = answer.result()
-                return turn.with_(draft=draft, masks=masks)
+                return answer.result()
             error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
             raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=pause.result())
         finally:
@@ -37,15 +37,43 @@ class Answer:
                 task.cancel()
             await asyncio.gather(answer, pause, return_exceptions=True)
 
-    async def _draft(self, turn: Turn) -> tuple[Draft, dict[str, str]]:
-        # A draft that waits for a person is not shown as it grows.
-        listener = turn.listener if turn.usecase.contract.risk.mode == "auto" else None
+    async def _answered(self, turn: Turn) -> Turn:
         masks = dict(turn.masks)
-        unmasker = StreamUnmasker(masks, listener) if listener else None
-        turn = turn.with_(listener=unmasker)
+        guard = _guard(turn, masks)
+        try:
+            draft = turn.draft or await self._made(turn.with_(listener=guard), masks)
+            if guard:
+                if turn.draft:  # recalled: nobody has told it yet
+                    await guard(draft.text if draft.data is None else draft.data)
+                await guard.finish(draft.text)
+        except Withheld as stop:
+            return turn.with_(draft=_torn(turn, stop), findings=(stop.finding,), masks=masks)
+        if draft.rung == "cached" and turn.stale:
+            turn = turn.with_(passages=turn.stale.passages)
+        return turn.with_(draft=draft, masks=masks)
+
+    async def _made(self, turn: Turn, masks: dict[str, str]) -> Draft:
         kit = Lent(self.gateway, self.searcher, turn, masks)
         workflow = turn.usecase.workflow
-        draft = await (workflow(turn, kit) if workflow else kit.ask(turn))
-        if unmasker:
-            await unmasker.flush()
-        return draft, masks
+        return await (workflow(turn, kit) if workflow else kit.ask(turn))
+
+
+def _guard(turn: Turn, masks: dict[str, str]) -> StreamGuard | None:
+    # A draft that waits for a person is not shown as it grows.
+    if turn.listener is None or turn.usecase.contract.risk.mode != "auto":
+        return None
+    return StreamGuard(turn, turn.listener, masks=masks, instructions=instructions_of(turn.usecase))
+
+
+def _torn(turn: Turn, stop: Withheld) -> Draft:
+    # For the ledger and those who look into it: what was said, and by whom.
+    call = turn.tape.calls[-1] if turn.tape.calls else None
+    if call is None:
+        return Draft(text=stop.said, rung="", outcome=Outcome.ANSWERED_MODEL)
+    return Draft(
+        text=stop.said,
+        rung=call.rung,
+        outcome=Outcome.ANSWERED_MODEL,
+        model=call.model,
+        revision=call.revision,
+    )

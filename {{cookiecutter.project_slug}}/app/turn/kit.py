@@ -7,6 +7,7 @@ from app.guard.passages import screened
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
 from app.retrieval.search import Searcher
+from app.turn.actions import InTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Lent:
     async def ask(self, turn: Turn, *, prompt: str | None = None) -> Draft:
         """Go down the ladder with the contract's prompt, or with another of this use case."""
         return await self.gateway.answer(turn, prompt_of(turn, prompt))
+
+    async def agent(self, turn: Turn, *, prompt: str | None = None) -> Draft:
+        """Let a model use the tools of this use case until it has an answer; what has effects is only proposed."""
+        return await self.gateway.agent(turn, prompt_of(turn, prompt), InTurn(turn, self.masks))
 
 
 def prompt_of(turn: Turn, name: str | None = None) -> Prompt:

@@ -2,11 +2,13 @@
 
 admit     may this person, now, within rate and budget?  session held, Idempotency-Key taken
 screen    clean the text, refuse instructions to the model, mask personal data
+recall    the same was answered before: give that again; or wait for who is answering it right now
 retrieve  passages that the asker may read, screened and masked too
 answer    the use case's workflow, or one call down the ladder
 check     the platform's checks, then the use case's own
 unmask    put personal data back
 record    always: turn, calls, session, result of the job item, in one transaction
+remember  always: keep the answer for those who ask the same, or tell them not to wait
 """
 
 import asyncio
@@ -25,6 +27,7 @@ log = structlog.get_logger(__name__)
 Step = Callable[[Turn], Awaitable[Turn]]
 # Recording may take a little longer than the turn itself was given.
 RECORD_S = 5.0
+REMEMBER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,18 @@ class Pipeline:
 
     admit: Step
     screen: Step
+    recall: Step
     retrieve: Step
     answer: Step
     check: Step
     unmask: Step
     record: Step
+    remember: Step
 
     @property
     def steps(self) -> tuple[tuple[str, Step], ...]:
         """Give the names and steps that may end a turn, in order."""
-        names = ("admit", "screen", "retrieve", "answer", "check", "unmask")
+        names = ("admit", "screen", "recall", "retrieve", "answer", "check", "unmask")
         return tuple((name, getattr(self, name)) for name in names)
 
     async def run(self, turn: Turn) -> Turn:
@@ -53,32 +58,52 @@ class Pipeline:
             turn = turn.with_(
                 deadline_s=asyncio.get_running_loop().time() + timeout_s, trace_id=tracing.current_trace_id()
             )
+            seen = [turn]
             try:
-                turn = await self._steps(turn)
+                turn = await self._steps(seen)
             except asyncio.CancelledError:
-                ended = _stopped(turn, StopTurn(Outcome.FAILED_CANCELLED, reason="the asker left"))
-                await asyncio.shield(self._record(ended, started))
+                ended = _stopped(seen[-1], StopTurn(Outcome.FAILED_CANCELLED, reason="the asker left"))
+                await asyncio.shield(self._end(ended, started))
                 raise
-            return await self._record(turn, started)
+            return await self._end(turn, started)
 
-    async def _steps(self, turn: Turn) -> Turn:
-        seen = turn
+    async def _steps(self, seen: list[Turn]) -> Turn:
+        """Take the steps; `seen` grows, so that whoever stops them knows how far they came."""
         try:
-            async with asyncio.timeout_at(turn.deadline_s):
+            async with asyncio.timeout_at(seen[-1].deadline_s):
                 for name, step in self.steps:
-                    seen = await _timed(name, step, seen)
+                    # What was recalled brings its passages along.
+                    if name != "retrieve" or seen[-1].draft is None:
+                        seen.append(await _timed(name, step, seen[-1]))
         except StopTurn as stop:
-            return _stopped(seen, stop)
+            return _stopped(seen[-1], stop)
         except TimeoutError:
-            return _stopped(seen, _too_late(seen))
+            return _stopped(seen[-1], _too_late(seen[-1]))
         except DependencyDown as error:
-            return _stopped(seen, StopTurn(Outcome.FAILED_DEPENDENCY, error=error))
+            return _stopped(seen[-1], StopTurn(Outcome.FAILED_DEPENDENCY, error=error))
         except AppError as error:
-            return _stopped(seen, StopTurn(Outcome.REFUSED_INPUT, error=error))
+            return _stopped(seen[-1], StopTurn(Outcome.REFUSED_INPUT, error=error))
         except Exception as error:
-            log.exception("turn.broke", turn_id=str(turn.id))
-            return _stopped(seen, StopTurn(Outcome.FAILED_INTERNAL, error=AppError(), reason=type(error).__name__))
-        return seen
+            log.exception("turn.broke", turn_id=str(seen[-1].id))
+            return _stopped(seen[-1], StopTurn(Outcome.FAILED_INTERNAL, error=AppError(), reason=type(error).__name__))
+        return seen[-1]
+
+    async def _end(self, turn: Turn, started: float) -> Turn:
+        # Whatever becomes of the record, those who wait for this answer are told.
+        ended = turn.with_(outcome=Outcome.FAILED_INTERNAL)
+        try:
+            ended = await self._record(turn, started)
+            return ended
+        finally:
+            await self._remember(ended)
+
+    async def _remember(self, turn: Turn) -> None:
+        try:
+            async with asyncio.timeout(REMEMBER_S):
+                await self.remember(turn)
+        except Exception as error:
+            # The answer stands and is recorded; only others may have to make it again.
+            log.warning("turn.not_remembered", turn_id=str(turn.id), error=type(error).__name__)
 
     async def _record(self, turn: Turn, started: float) -> Turn:
         turn = turn.with_(latency_ms=(time.perf_counter() - started) * 1000)

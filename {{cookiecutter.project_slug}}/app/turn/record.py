@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Message, Turn
+from app.errors import DependencyDown
 from app.guard.pii import mask
-from app.store import idempotency, jobs, ledger, reviews, sessions
+from app.store import budgets, idempotency, jobs, ledger, reviews, sessions
 from app.store.db import Database, Work
+from app.turn.actions import proposed
 from app.turn.response import response
 
 # The item of a job that ended so is still to be done: by this worker later, or by another.
@@ -15,7 +17,7 @@ UNDONE = (Outcome.FAILED_CANCELLED, Outcome.PAUSED_SWITCH)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Ledger, session, review, job item and Idempotency-Key stand or fall together."""
+    """Ledger, session, review, job item, Idempotency-Key and budgets stand or fall together."""
 
     database: Database
 
@@ -27,11 +29,17 @@ class Record:
         async with self.database.work() as work:
             if turn.job_item:
                 await jobs.hold(work, turn.job_item.job_id, lease=turn.job_item.lease)
-            await ledger.record(work, turn)
-            await self._session(work, turn)
-            await self._review(work, turn)
-            await self._item(work, turn)
-            await self._key(work, turn)
+            in_time = await ledger.record(work, turn)
+            if in_time and turn.channel != "shadow":
+                await self._session(work, turn)
+                await self._review(work, turn)
+                await self._item(work, turn)
+                await self._key(work, turn)
+            # Last: the budgets, which many turns share, stay locked until the commit.
+            await budgets.settle(work, turn)
+        if not in_time:
+            # Its calls are in the ledger and its budgets are right now; its session and key may be somebody else's.
+            raise DependencyDown("The turn was given up for dead before it was recorded; send it again.")
         return turn
 
     async def _session(self, work: Work, turn: Turn) -> None:
@@ -46,9 +54,12 @@ class Record:
             await sessions.say(work, turn.session_id, turn_id=turn.id, said=said, citations=citations)
 
     async def _review(self, work: Work, turn: Turn) -> None:
-        if turn.outcome is Outcome.ESCALATED_REVIEW and turn.draft and turn.channel != "evaluation":
-            draft = {"text": turn.draft.text, "data": dict(turn.draft.data) if turn.draft.data is not None else None}
-            await reviews.open_(
+        if turn.outcome is Outcome.ESCALATED_REVIEW and turn.channel != "evaluation":
+            # Without a draft the reviewer sees what the model said, useless as it was.
+            text = turn.draft.text if turn.draft else turn.tape.raw
+            data = turn.draft.data if turn.draft else None
+            draft = {"text": text, "data": dict(data) if data is not None else None}
+            review_id = await reviews.open_(
                 work,
                 turn_id=turn.id,
                 usecase=turn.usecase.name,
@@ -57,6 +68,8 @@ class Record:
                 draft=draft,
                 why=turn.reason,
             )
+            if turn.draft and turn.draft.actions:
+                await reviews.propose(work, review_id, proposed(turn))
 
     async def _item(self, work: Work, turn: Turn) -> None:
         if turn.job_item and turn.outcome and turn.outcome not in UNDONE:
@@ -73,7 +86,7 @@ class Record:
         if turn.idempotency is None:
             return
         who = turn.principal.user_id
-        if turn.error is None:
+        if turn.error is None and turn.outcome not in UNDONE:
             await idempotency.finish(work, turn.idempotency, user_id=who, subject_id=turn.id, response=response(turn))
         else:
             await idempotency.abandon(work, turn.idempotency, user_id=who, subject_id=turn.id)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.domain.turn import Citation, Turn
-from app.guard.pii import unmask
+from app.guard.pii import unmask, unmasked
 
 
 def response(turn: Turn) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def response(turn: Turn) -> dict[str, Any]:
         "usecase": turn.usecase.name,
         "outcome": turn.outcome.value if turn.outcome else None,
         "answer": turn.answer,
-        "data": dict(shown.data) if shown and shown.data is not None else None,
+        "data": unmasked(shown.data, turn.masks) if shown else None,
         "citations": [_citation(turn, citation) for citation in shown.citations] if shown else [],
         "rung": draft.rung if draft else "",
         "model": draft.model if draft else "",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.domain.outcome import Outcome
 from app.domain.turn import Message, StopTurn, Turn
 from app.errors import BadInput
-from app.guard.input import clean, is_suspicious
+from app.guard.input import clean, is_suspicious, visible
 from app.guard.pii import mask
 
 
@@ -28,10 +28,15 @@ class Screen:
                 reason="the question addresses the model",
             )
         said = []
-        for message in turn.history:
+        for message in self._history(turn):
             text, masks = mask(message.text, masks)
             said.append(Message(message.role, text))
         return turn.with_(masks=masks, history=tuple(said))
+
+    def _history(self, turn: Turn) -> list[Message]:
+        # Our own sessions keep what was refused, and OpenAI's clients send what they like: no model reads attacks.
+        told = [Message(said.role, visible(said.text)) for said in turn.history]
+        return [said for said in told if not (turn.usecase.contract.risk.mode == "auto" and is_suspicious(said.text))]
 
     def _fields(self, turn: Turn) -> None:
         known = turn.usecase.contract.input.fields

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from app.control import budgets
 from app.control.auth import Authenticator, DevelopmentIssuer, OidcIssuer
 from app.control.flags import Flags, switch_definition, switch_key
 from app.control.limits import Rates
@@ -13,13 +14,14 @@ from app.domain.usecase import UseCase
 from app.guard.input import is_suspicious
 from app.llm import catalog
 from app.llm.gateway import Gateway
-from app.llm.providers import Providers, Vendor
-from app.llm.resilience import CallLimits
+from app.llm.providers import Providers
 from app.retrieval.embed import LexicalEmbedder
 from app.retrieval.search import Searcher
 from app.settings import Settings
 from app.store.broadcast import Broadcast
 from app.store.db import Database
+from app.store.shared import Shared
+from app.store.turnstile import Turnstile
 from app.telemetry import metrics
 from app.telemetry.instrumentation import instrument_engine, instrument_redis
 from app.turn.admit import Admit
@@ -29,8 +31,14 @@ from app.turn.pipeline import Pipeline
 from app.turn.record import Record
 from app.turn.retrieve import Retrieve
 from app.turn.screen import Screen
-from app.wiring import usecases
+from app.turn.shadow import Shadows, alone
+from app.wiring import usecases, vendors
+from app.wiring.expecting import asked
+from app.wiring.recalling import Recalling, recalling
 from app.wiring.watch import Watch
+from app.work.actions import Actions
+from app.work.budgets import BudgetKeeper
+from app.work.forecast import Forecaster
 from app.work.housekeeping import Housekeeping
 from app.work.ingestion import Ingestion
 from app.work.jobs import Jobs
@@ -51,27 +59,40 @@ class Service:
     roles: Roles
     flags: Flags
     gateway: Gateway
+    turnstile: Turnstile
     searcher: Searcher
+    shared: Shared
+    recalling: Recalling
     pipeline: Pipeline
+    shadows: Shadows
     jobs: Jobs
     reviews: Reviews
     housekeeping: Housekeeping
+    forecaster: Forecaster
     watch: Watch
 
     async def start(self) -> None:
         """Read the switches and go on listening; a dependency that is away does not stop the start."""
+        usecases.warn(self.usecases)
         metrics.announce(self.usecases.values())
         metrics.before_scrape(self._observe)
         await self.flags.start(_seeds(self.settings, self.usecases))
-        self.watch.start(self.health)
-        self.gateway.warm()
+        self.watch.start(self._look)
+        shadowed = [alone(case) for case in self.usecases.values() if case.contract.shadow.role]
+        self.gateway.warm([*self.usecases.values(), *shadowed])
+        self.recalling.warm()
 
     async def stop(self) -> None:
         """Let go of everything."""
+        metrics.forget_scrape(self._observe)
+        await self.shadows.stop()
         await self.watch.stop()
         await self.flags.stop()
         with suppress(OSError):
             await self.gateway.aclose()
+        await self.turnstile.close()
+        await self.recalling.close()
+        await self.shared.close()
         await self.broadcast.close()
         for database in (self.database, self.ingest_database):
             await database.close()
@@ -82,6 +103,18 @@ class Service:
         for name, fault in found.items():
             metrics.observe("dependency_up", 0 if fault else 1, dependency=name)
         return found
+
+    async def held_back(self) -> dict[str, float]:
+        """Give the models whose calls are held back after failures, and the seconds until the next one is tried."""
+        sights = await self.turnstile.look()
+        for door, sight in sights.items():
+            provider, _, model = door.partition(":")
+            metrics.observe("model_breaker_open", int(sight.held_back_s is not None), provider=provider, model=model)
+        return {door: sight.held_back_s for door, sight in sights.items() if sight.held_back_s is not None}
+
+    async def _look(self) -> None:
+        await self.health()
+        await self.held_back()
 
     def _observe(self) -> None:
         metrics.observe("flags_age_seconds", min(self.flags.age_s, 1e9))
@@ -95,7 +128,7 @@ class Service:
 def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     """Put the rooms together; nothing is connected yet. Raises CannotStart with every fault of the contracts."""
     models = catalog.parse(settings.config("models"))
-    cases = usecases.load(settings.usecases_dir, owners=settings.service.get("owners", {}), rungs=models.rungs)
+    cases = _cases(settings, models)
     database = Database(settings.database_url, pool_size=settings.pool_size)
     ingest_database = Database(settings.database_url, role="app_ingest", pool_size=2)
     for opened in (database, ingest_database):
@@ -103,18 +136,28 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     instrument_redis()
     broadcast, roles, embedder = Broadcast(settings.redis_url), Roles.read(settings.config("roles")), LexicalEmbedder()
     flags = Flags(database, broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
-    gateway = Gateway(models, Providers(_vendor(settings)), limits=CallLimits(model_timeout_s=settings.model_timeout_s))
+    shared, providers = Shared(settings.redis_url), Providers(*vendors.vendors(settings))
+    if settings.is_production:
+        vendors.ensure_keys(models, providers, cases)
+    turnstile = vendors.turnstile(settings, shared)
+    gateway = Gateway(models, providers, limits=vendors.call_limits(settings), turnstile=turnstile)
+    given_before = recalling(shared, models, settings, gateway=gateway, cases=cases)
+    limits = budgets.Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
     searcher, relay = Searcher(database, embedder), Relay(database, dispatch)
     pipeline = Pipeline(
-        admit=Admit(database, flags, Rates(settings.redis_url)),
+        admit=Admit(database, flags, Rates(settings.redis_url), limits),
         screen=Screen(),
+        recall=given_before.recall(database, gateway),
         retrieve=Retrieve(searcher),
         answer=Answer(gateway, searcher, flags),
         check=Check(),
         unmask=Unmask(),
         record=Record(database),
+        remember=given_before.remember(database),
     )
+    pipeline = (shadows := Shadows(pipeline, gateway)).beside(pipeline)
     ingestion = Ingestion(ingest_database, embedder, cases, is_suspicious)
+    actions = Actions(database, cases, roles)
     return Service(
         settings=settings,
         usecases=cases,
@@ -125,12 +168,26 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         roles=roles,
         flags=flags,
         gateway=gateway,
+        turnstile=turnstile,
         searcher=searcher,
+        shared=shared,
+        recalling=given_before,
         pipeline=pipeline,
-        jobs=Jobs(database, cases, pipeline, ingestion, flags, roles, relay, settings.job_lease_s),
-        reviews=Reviews(database),
-        housekeeping=Housekeeping(database, relay),
+        shadows=shadows,
+        jobs=Jobs(database, cases, pipeline, ingestion, flags, roles, relay, settings.job_lease_s, actions),
+        reviews=Reviews(database, cases, relay),
+        housekeeping=Housekeeping(database, relay, BudgetKeeper(database, cases, limits)),
+        forecaster=Forecaster(database, cases, models, gateway.models.ref, asked),
         watch=Watch(),
+    )
+
+
+def _cases(settings: Settings, models: catalog.Catalog) -> dict[str, UseCase]:
+    return usecases.load(
+        settings.usecases_dir,
+        owners=settings.service.get("owners", {}),
+        rungs=models.rungs,
+        strict=settings.is_production,
     )
 
 
@@ -141,17 +198,9 @@ def _authenticator(settings: Settings, roles: Roles) -> Authenticator:
     return Authenticator(DevelopmentIssuer(settings.secret_key.get_secret_value(), settings.config("people")), roles)
 
 
-def _vendor(settings: Settings) -> Vendor:
-    key, url = {
-        "none": ("", ""),
-        "openai": (settings.openai_api_key.get_secret_value(), settings.openai_base_url),
-        "anthropic": (settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url),
-        "openai_compatible": (
-            settings.openai_compatible_api_key.get_secret_value(),
-            settings.openai_compatible_base_url,
-        ),
-    }[settings.model_provider]
-    return Vendor(settings.model_provider, key, url, settings.openai_compatible_model)
+def _own(settings: Settings, name: str) -> Mapping[str, Any]:
+    """Read a file of config/ that older projects need not have."""
+    return settings.config(name) if (settings.config_dir / f"{name}.toml").exists() else {}
 
 
 def _seeds(settings: Settings, cases: Mapping[str, UseCase]) -> list[dict[str, Any]]:

@@ -7,28 +7,38 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from app.domain.contract import Contract
+from app.domain.tool import faults_of
 from app.domain.usecase import UseCase
 from app.errors import AppError, CannotStart
-from app.llm import prompts
+from app.llm import prompts, revision
 from app.settings import ROOT
+from app.wiring import contracts
 
+log = structlog.get_logger(__name__)
 SERVICE = "service"
 
 
-def load(folder: Path, *, owners: Mapping[str, str], rungs: Collection[str]) -> dict[str, UseCase]:
-    """Read every use case below the folder. Raises CannotStart listing file, key and cure of each fault."""
+def load(
+    folder: Path, *, owners: Mapping[str, str], rungs: Collection[str], strict: bool = False
+) -> dict[str, UseCase]:
+    """Read every use case below the folder. Raises CannotStart listing file, key and cure of each fault.
+
+    Prompts that are not the approved ones are a fault when `strict`, as in production.
+    """
     found: dict[str, UseCase] = {}
     faults: list[str] = []
-    for path in sorted(folder.glob("*/contract.toml")):
+    for path in sorted(folder.resolve().glob("*/contract.toml")):
         try:
             usecase = _usecase(path.parent, owners)
         except (AppError, ValueError) as error:
             faults.append(str(error))
             continue
         faults += _faults(usecase, path, rungs)
+        faults += _unapproved(usecase) if strict else []
         found[usecase.name] = usecase
     if faults:
         raise CannotStart("\n".join(faults))
@@ -39,6 +49,7 @@ def _usecase(folder: Path, owners: Mapping[str, str]) -> UseCase:
     contract = _contract(folder / "contract.toml", owners)
     checks, sources = _module(folder, "checks"), _module(folder, "sources")
     workflow, rules = _module(folder, "workflow"), _module(folder, "rules")
+    tools = _module(folder, "tools")
     return UseCase(
         name=folder.name,
         folder=folder,
@@ -47,6 +58,7 @@ def _usecase(folder: Path, owners: Mapping[str, str]) -> UseCase:
         sources=tuple(getattr(sources, "SOURCES", ())),
         workflow=getattr(workflow, "run", None),
         rules=getattr(rules, "answer", None),
+        tools=tuple(getattr(tools, "TOOLS", ())),
         prompts=prompts.load(folder / "prompts"),
     )
 
@@ -79,19 +91,22 @@ def _module(folder: Path, name: str) -> ModuleType | None:
 
 
 def _faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
-    faults = [
-        f"- {path}: models.ladder: there is no rung {rung!r}; there are: {', '.join(sorted(rungs))}"
-        for rung in usecase.contract.models.ladder
-        if rung not in rungs
-    ]
-    chosen = usecase.contract.prompt
-    key = f"{chosen.name}.v{chosen.version}"
-    if key not in usecase.prompts:
-        faults.append(
-            f"- {path}: prompt: there is no prompts/{key}.md; there are: {', '.join(usecase.prompts) or 'none'}"
-        )
-    if "rules" in usecase.contract.models.ladder and usecase.rules is None:
-        faults.append(f"- {path}: models.ladder: `rules` needs a rules.py with a function `answer(turn)`")
-    if "extractive" in usecase.contract.models.ladder and not usecase.contract.retrieval.enabled:
-        faults.append(f"- {path}: models.ladder: `extractive` needs retrieval.enabled = true")
-    return faults
+    return [*contracts.faults(usecase, path, rungs), *_tool_faults(usecase)]
+
+
+def warn(cases: Mapping[str, UseCase]) -> None:
+    """Say loudly which prompts are not the approved ones: production would not start with them."""
+    for usecase in cases.values():
+        for fault in _unapproved(usecase):
+            log.warning("prompt_not_approved", usecase=usecase.name, fault=fault, production="would not start")
+
+
+def _unapproved(usecase: UseCase) -> list[str]:
+    return revision.faults(usecase.folder / "prompts", usecase.prompts)
+
+
+def _tool_faults(usecase: UseCase) -> list[str]:
+    faults = faults_of(usecase.tools)
+    if usecase.tools and usecase.workflow is None:
+        faults.append("nothing hands the tools to a model: write a workflow.py that calls `kit.agent(turn)`")
+    return [f"- {usecase.folder / 'tools.py'}: {fault}" for fault in faults]

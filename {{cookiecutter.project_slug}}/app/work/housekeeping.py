@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.store import jobs, outbox, quality
+from app.store import budgets, jobs, outbox, quality, semantic
 from app.store.db import Database
 from app.telemetry import metrics
+from app.work import actions
+from app.work.budgets import BudgetKeeper
 from app.work.outbox import Relay
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
+PERSON_DAYS = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,23 @@ class Housekeeping:
 
     database: Database
     relay: Relay
+    keeper: BudgetKeeper
 
     async def often(self) -> None:
-        """Hand on the jobs of dead workers, send what waits, say how much waits."""
+        """Hand on the jobs of dead workers, settle what dead turns held, send what waits, say how things stand."""
         async with self.database.work() as work:
             found = await jobs.sweep(work)
             counts = await jobs.counts(work)
             waiting, oldest_s = await outbox.unsent(work)
             rates = await quality.newest(work)
+            await semantic.forget(work)
+            stranded = await actions.sweep(work)
         if found:
             log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
+        if stranded:
+            log.warning("actions.stranded", reviews=[str(review_id) for review_id in stranded])
+        await self.keeper.sweep()
+        await self.keeper.look()
         await self.relay.send()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
@@ -43,3 +53,4 @@ class Housekeeping:
             await work.sql("SELECT ensure_month((now() + interval '1 month')::date)")
             await outbox.forget(work, older_than_s=DAY_S)
             await work.sql("DELETE FROM idempotency WHERE expires_at < now()")
+            await budgets.forget(work, older_than_days=PERSON_DAYS)

@@ -23,6 +23,7 @@ from app.store.db import Database
 from app.store.jobs import LeaseLost
 from app.telemetry import metrics, tracing
 from app.turn.pipeline import Pipeline
+from app.work.actions import Actions
 from app.work.ingestion import Ingestion
 from app.work.outbox import Relay
 
@@ -50,6 +51,7 @@ class Jobs:
     roles: Roles
     relay: Relay
     lease_s: float
+    actions: Actions
 
     async def submit_turns(
         self, who: Principal, usecase: str, items: Sequence[Mapping[str, Any]], *, promise: IdempotencyKey | None = None
@@ -63,7 +65,8 @@ class Jobs:
             raise Forbidden(f"You may not queue work for {usecase!r}.")
         if not 0 < len(items) <= MAX_ITEMS:
             raise BadInput(f"`items` holds {len(items)} entries; allowed: 1 to {MAX_ITEMS}.")
-        order = table.Order("turns", usecase, who.user_id, who.groups, {"items": list(items)}, total=len(items))
+        what = {"items": list(items), "unit": who.unit}
+        order = table.Order("turns", usecase, who.user_id, who.groups, what, total=len(items))
         return await self.submit(order, promise=promise)
 
     async def submit(self, order: table.Order, *, promise: IdempotencyKey | None = None) -> UUID:
@@ -105,7 +108,7 @@ class Jobs:
         status, error, result = JobStatus.SUCCEEDED, "", None
         try:
             async with self._held(job, lease) as stop:
-                result = await (self._turns(job, lease, stop) if job.kind == "turns" else self._documents(job))
+                result = await self._result(job, lease, stop)
         except _Stopped as stopped:
             if stopped.give_back:
                 async with self.database.work() as work:
@@ -156,17 +159,27 @@ class Jobs:
             with suppress(asyncio.CancelledError):
                 await renewing
 
+    async def _result(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
+        if job.kind == "turns":
+            return await self._turns(job, lease, stop)
+        if job.kind == "actions":
+            return await self.actions.run(job, lease, lambda: self._may_go_on(job.usecase, stop))
+        return await self._documents(job)
+
+    def _may_go_on(self, usecase: str, stop: asyncio.Event) -> None:
+        if stop.is_set():
+            raise _Stopped(give_back=False)
+        if self.flags.why_paused(usecase):
+            raise _Stopped(give_back=True)
+
     async def _turns(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
         async with self.database.work() as work:
             done = await table.done_items(work, job.id)
         usecase = self._usecase(job.usecase)
-        who = self.roles.principal(job.user_id, groups=job.groups)
+        who = self.roles.principal(job.user_id, groups=job.groups, unit=job.input.get("unit", ""))
         todo = [(place, item) for place, item in enumerate(job.input["items"]) if place not in done]
         for start in range(0, len(todo), AT_ONCE):
-            if stop.is_set():
-                raise _Stopped(give_back=False)
-            if self.flags.why_paused(usecase.name):
-                raise _Stopped(give_back=True)
+            self._may_go_on(usecase.name, stop)
             batch = todo[start : start + AT_ONCE]
             turns = [self._turn(usecase, who, item, JobItem(job.id, place, lease)) for place, item in batch]
             ended = await asyncio.gather(*(self.pipeline.run(turn) for turn in turns))

@@ -8,7 +8,14 @@ from celery import Celery
 from app.errors import DependencyDown
 
 TURNS, DOCUMENTS, HOUSEKEEPING = "turns", "documents", "housekeeping"
-QUEUE_OF_KIND = {"turns": TURNS, "ingest": DOCUMENTS, "upload": DOCUMENTS, "readers": DOCUMENTS, "delete": DOCUMENTS}
+QUEUE_OF_KIND = {
+    "turns": TURNS,
+    "actions": TURNS,
+    "ingest": DOCUMENTS,
+    "upload": DOCUMENTS,
+    "readers": DOCUMENTS,
+    "delete": DOCUMENTS,
+}
 # Rows of the database are the truth and are swept: a message nobody took for so long is of no use.
 EXPIRES_S = 3600
 OFTEN_S = 2.0

@@ -41,8 +41,8 @@ def rate(metric: str, *, by_: str, where: str = "") -> str:
     return f"sum by ({by_}) (rate({metric}{where}[$__rate_interval]))"
 
 
-_ASKED = '{usecase=~"$usecase",channel!="evaluation"}'
-_ANSWERED = '{usecase=~"$usecase",family="answered",channel!="evaluation"}'
+_ASKED = '{usecase=~"$usecase",channel!~"evaluation|shadow"}'
+_ANSWERED = '{usecase=~"$usecase",family="answered",channel!~"evaluation|shadow"}'
 _CASE = '{usecase=~"$usecase"}'
 _ERRORS = '{http_response_status_code=~"5.."}'
 
@@ -110,6 +110,20 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 by("usecase"),
             ),
         ),
+        panel(
+            "Budgets of this month, and where their owners are warned",
+            "percentunit",
+            ("max by (kind, name) (budget_used_ratio)", f"{by('kind')} {by('name')}"),
+            ("max by (kind, name) (budget_alert_ratio)", f"{by('kind')} {by('name')}, warned"),
+            help_="BudgetNearlyUsed, and BudgetUsedUp at 1: from there turns are refused with 402 (CST-2).",
+        ),
+        panel(
+            "Dollars per hour not spent",
+            "currencyUSD",
+            (f"sum by (by) (increase(saved_usd_total{_CASE}[1h]))", by("by")),
+            help_="By answers given again, and by routes to cheaper models (CST-4, CST-5).",
+        ),
+        panel("Answers given again", "reqps", (rate("cache_total", by_="result", where=_CASE), by("result"))),
         panel("Tokens", "short", (rate("tokens_total", by_="direction", where=_CASE), by("direction"))),
         panel("Calls without a known price", "reqps", (rate("unpriced_calls_total", by_="model"), by("model"))),
     ),
@@ -119,7 +133,22 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "reqps",
             (rate("model_calls_total", by_="model, outcome"), f"{by('model')} {by('outcome')}"),
         ),
+        panel(
+            "Wait for a model's door, p95, and doors that are closed",
+            "s",
+            (quantile(0.95, "model_wait_seconds", by_="model"), by("model")),
+            ("max by (model) (model_breaker_open)", f"{by('model')}, closed: 1"),
+        ),
+        panel("Retries", "reqps", (rate("model_retries_total", by_="model"), by("model"))),
         panel("Model calls, p95", "s", (quantile(0.95, "model_call_duration_seconds", by_="model"), by("model"))),
+        panel(
+            "Held back, and retries",
+            "short",
+            ("max by (model) (model_breaker_open)", f"{by('model')}, held back"),
+            (rate("model_retries_total", by_="model"), f"{by('model')}, retries a second"),
+            help_="ModelBreakerOpen: calls keep failing, one at a time is tried (REL-7).",
+        ),
+        panel("Wait before a model, p95", "s", (quantile(0.95, "model_wait_seconds", by_="model"), by("model"))),
         panel(
             "Retrieval, p95",
             "s",

@@ -159,7 +159,8 @@ async def test_a_refused_request_frees_its_key(client, as_):
 async def test_what_happened_can_be_read_by_its_asker_and_by_those_who_may_and_by_nobody_else(client, as_):
     turn_id = (await ask(client, as_("sam.reyes"), LEAVE)).json()["turn_id"]
     story = (await client.get(f"/v1/turns/{turn_id}", headers=as_("sam.reyes"))).json()
-    assert [step["step"] for step in story["steps"]] == ["admit", "screen", "retrieve", "answer", "check", "unmask"]
+    steps = ["admit", "screen", "recall", "retrieve", "answer", "check", "unmask"]
+    assert [step["step"] for step in story["steps"]] == steps
     assert story["passages"][0]["visible_by"] == ["everyone"]
     assert story["outcome"] == "answered_extractive" and story["latency_ms"] > 0
     assert (await client.get(f"/v1/turns/{turn_id}", headers=as_("olga.petrov"))).status_code == 200

@@ -9,7 +9,9 @@ import pytest
 
 from app.settings import ROOT
 
-CODE = [path for name in ("app", "usecases", "ops", "infra") for path in sorted((ROOT / name).rglob("*.py"))]
+CODE = [
+    path for name in ("app", "usecases", "ops", "infra", "benchmarks") for path in sorted((ROOT / name).rglob("*.py"))
+]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, ARGUMENTS, POSITIONAL = 400, 60, 7, 3
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "core", "base", "manager", "misc"}

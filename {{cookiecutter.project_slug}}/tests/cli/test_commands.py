@@ -39,6 +39,7 @@ def run(project, *words, **environ):
 def test_a_new_use_case_is_one_command_away_and_passes_its_own_evaluation(project):
     made = run(project, "-m", "app", "new", "usecase", "contract_questions")
     assert made.returncode == 0 and "contract_questions" in made.stdout, made.stderr
+    assert run(project, "-m", "app", "prompts", "contract_questions").returncode == 0, "its prompt is approved"
     found = run(project, "-m", "ops.local.borrow", "app", "evaluate", "contract_questions")
     assert found.returncode == 0, found.stdout + found.stderr
     assert "1 of 1 cases right" in found.stdout

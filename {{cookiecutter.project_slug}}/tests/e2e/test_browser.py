@@ -253,6 +253,23 @@ async def test_what_a_model_says_stays_text(chromium: Chromium) -> None:
         assert await exchange.locator("strong").inner_text() == "bold"
 
 
+async def test_the_end_replaces_what_was_shown_and_says_how_old_it_is(chromium: Chromium) -> None:
+    fields = [{"topic": "leave"}, {"topic": "leave", "days": 12}]
+    turn = {"turn_id": "t", "session_id": None, "outcome": "answered_cached", "answer": "It is 12 days.", "age_s": 200}
+    shown = [("delta", {"text": "Half an answer"}), *(("partial", {"data": each}) for each in fields)]
+    told = [*shown, ("end", {**turn, "data": fields[-1], "citations": [], "skipped": []})]
+    frames = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
+    async with chromium.person("sam.reyes") as page:
+        await page.evaluate(WATCH)
+        await page.route("**/turns", lambda route: route.fulfill(content_type="text/event-stream", body=frames))
+        answer = (await ask(page, LEAVE)).locator(".answer")
+        await expect(answer).to_contain_text("It is 3 minutes old.")
+        await expect(answer).to_contain_text("It is 12 days.")
+        assert "Half an answer" not in await answer.inner_text()
+        grown = await page.evaluate("window.grown")
+        assert grown[0] == "Half an answer" and "topicleavedays12" in grown
+
+
 async def test_a_broken_connection_is_told_and_asking_again_does_nothing_twice(chromium: Chromium) -> None:
     keys: list[str] = []
     async with chromium.person("sam.reyes") as page:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from tests.fakes import faults
 from tests.fakes import vendor as vendors
 
 START_S = 10.0
@@ -35,7 +36,16 @@ class RunningVendor:
 
     def will(self, *plan: str) -> None:
         """Set the faults of the next calls; see tests/fakes/vendor.py."""
-        self.state.plan.extend(plan)
+        self.state.plan.extend(faults.checked(plan))
+
+    def plan(self, name: str, *plan: str) -> str:
+        """Set the faults of calls whose prompt holds a mark, and give that mark: put it into the question."""
+        self.state.plans.name({name: plan})
+        return f"[[plan:{name}]]"
+
+    def bill(self, name: str = "") -> dict[str, Any]:
+        """Give what the vendor charges; with a name each call of that plan."""
+        return self.state.bill.as_json(name)
 
 
 @pytest.fixture(scope="session")

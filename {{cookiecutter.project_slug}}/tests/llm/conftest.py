@@ -2,10 +2,12 @@
 
 import tomllib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from app.domain.turn import Delta
 from app.llm.catalog import Catalog, Provider
 from app.llm.catalog import parse as parse_catalog
 from app.llm.gateway import Gateway
@@ -31,16 +33,28 @@ def imported() -> None:
     import pydantic_ai.models.openai  # noqa: F401
 
 
+def reached(provider: Provider, url: str) -> Vendor:
+    """Give a vendor with a key, at this address."""
+    base = url if provider == "anthropic" else f"{url}/v1"
+    return Vendor(provider, api_key="secret-key", base_url=base, compatible_model="tiny-model")
+
+
 @pytest_asyncio.fixture
 async def build(vendor: RunningVendor, catalog: Catalog, imported: None) -> AsyncIterator[Build]:
     """Give a maker of gateways for a provider; all are closed afterwards."""
     made: list[Gateway] = []
 
-    def make(provider: Provider = "openai", *, url: str = "", limits: CallLimits | None = None) -> Gateway:
-        address = url or vendor.url
-        base = address if provider == "anthropic" else f"{address}/v1"
-        known = Vendor(provider, api_key="secret-key", base_url=base, compatible_model="tiny-model")
-        made.append(Gateway(catalog, Providers(known), limits=limits or CallLimits(first_token_s=1.0)))
+    def make(provider: Provider = "openai", *, url: str = "", limits: CallLimits | None = None, **more: Any) -> Gateway:
+        """Build one; `more`: other vendors `also`, a `catalog` or a `turnstile` of the test's own."""
+        known = [reached(each, url or vendor.url) for each in (provider, *more.get("also", ()))]
+        made.append(
+            Gateway(
+                more.get("catalog", catalog),
+                Providers(*known),
+                limits=limits or CallLimits(first_token_s=1.0),
+                turnstile=more.get("turnstile"),
+            )
+        )
         made[-1].warm()
         return made[-1]
 
@@ -53,14 +67,14 @@ class Shown:
     """A listener that keeps what it was shown."""
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
+        self.pieces: list[Delta] = []
 
-    async def __call__(self, text: str) -> None:
-        self.pieces.append(text)
+    async def __call__(self, delta: Delta) -> None:
+        self.pieces.append(delta)
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
 
 @pytest.fixture

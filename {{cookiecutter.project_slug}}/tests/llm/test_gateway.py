@@ -8,18 +8,24 @@ from typing import Any
 import pytest
 
 from app.domain.outcome import Outcome
-from app.domain.turn import Draft, Skip, StopTurn, Turn
+from app.domain.turn import Draft, Message, Skip, StopTurn, Turn
 from app.errors import DeadlinePassed, ModelFailed
+from app.llm.asking import NO_MODEL
 from app.llm.catalog import Catalog, Provider
-from app.llm.gateway import NO_MODEL, Gateway
+from app.llm.gateway import Gateway
+from app.llm.prompts import parse
 from app.llm.providers import Providers, Vendor
 from app.llm.resilience import CallLimits
 from tests.fakes.fixtures import RunningVendor
 from tests.llm.conftest import PROVIDERS, Build, Shown
-from tests.llm.turns import NO_EVIDENCE, answer_prompt, passage, triage_prompt, turn, usecase
+from tests.llm.turns import NO_EVIDENCE, TRIAGE, WAITING, answer_prompt, passage, triage_prompt, turn, usecase
 
 LADDER = ("standard", "extractive")
 SAID = "You get 25 days of annual leave. [1]"
+
+
+def blue(asked: Turn) -> Draft:
+    return Draft(text="", rung="", outcome=Outcome.ANSWERED_RULES, data={"colour": "blue", "size": 2}, confidence=0.4)
 
 
 @pytest.mark.proves("OBS-1", "CST-1")
@@ -31,7 +37,7 @@ async def test_a_model_answers_with_citations_and_a_ledger_row(provider: Provide
     assert [(cited.marker, cited.quote) for cited in draft.citations] == [(1, "You get 25 days of annual leave.")]
     (call,) = asked.tape.calls
     assert (call.rung, call.provider, call.model, call.error) == ("standard", provider, draft.model, "")
-    assert call.revision == draft.revision == answer_prompt().revision
+    assert call.revision == draft.revision != answer_prompt().revision
     assert call.usage.input_tokens > 50
     assert call.usage.output_tokens > 5
     assert call.latency_ms > 0
@@ -211,24 +217,74 @@ async def test_a_structured_answer_is_checked_and_asked_for_once_more(
 
 
 @pytest.mark.proves("REL-3")
-async def test_two_wrong_shapes_leave_the_rung(build: Build, vendor: RunningVendor) -> None:
-    def rules(asked: Turn) -> Draft:
-        return Draft(
-            text="", rung="", outcome=Outcome.ANSWERED_RULES, data={"colour": "blue", "size": 2}, confidence=0.4
-        )
+@pytest.mark.parametrize("listens", [False, True])
+async def test_two_wrong_shapes_go_to_a_person_with_what_the_model_said(
+    listens: bool, build: Build, vendor: RunningVendor, shown: Shown
+) -> None:
+    vendor.will("wrong_schema", 'say={"colour": "green", "size": 1}')
+    asked = turn(usecase=usecase("standard", "rules", rules=blue), listener=shown if listens else None)
+    with pytest.raises(StopTurn) as stopped:
+        await build().answer(asked, triage_prompt())
+    assert (stopped.value.outcome, stopped.value.answer) == (Outcome.ESCALATED_REVIEW, WAITING)
+    assert "invalid, twice" in stopped.value.reason and "'green' is not one of" in stopped.value.reason
+    assert asked.tape.raw == '{"colour": "green", "size": 1}'
+    assert [call.purpose for call in asked.tape.calls] == ["answer", "reask"]
+    assert {"colour": "green"} not in shown.pieces, "an invalid field is never shown"
 
-    vendor.will("wrong_schema", "wrong_schema")
-    case = usecase("standard", "rules", rules=rules)
-    asked = turn(usecase=case)
+
+@pytest.mark.proves("REL-3")
+async def test_an_answer_that_is_valid_at_the_second_time_leaves_nothing_for_a_reviewer(
+    build: Build, vendor: RunningVendor
+) -> None:
+    vendor.will("wrong_schema")
+    asked = turn("standard", fields={"channel": "mail"})
+    assert (await build().answer(asked, triage_prompt())).data
+    assert not asked.tape.raw
+    assert [call.purpose for call in asked.tape.calls] == ["answer", "reask"]
+
+
+@pytest.mark.proves("REL-3", "REL-2")
+async def test_a_vendor_that_fails_at_the_second_request_leaves_the_answer_to_the_next_rung(
+    build: Build, vendor: RunningVendor
+) -> None:
+    vendor.will("wrong_schema", "500", "500", "500")
+    asked = turn(usecase=usecase("standard", "rules", rules=blue))
     draft = await build().answer(asked, triage_prompt())
     assert (draft.rung, draft.text, draft.confidence) == ("rules", "Colour: blue\nSize: 2", 0.4)
-    assert asked.tape.skipped == [Skip("standard", "invalid output, twice")]
+    assert asked.tape.skipped == [Skip("standard", "500 from the vendor")]
 
 
-async def test_a_structured_answer_is_not_streamed(build: Build, shown: Shown) -> None:
-    draft = await build().answer(turn("standard", listener=shown), triage_prompt())
-    assert draft.data
-    assert not shown.pieces
+@pytest.mark.proves("CST-2")
+async def test_the_second_request_holds_the_token_budget_too(build: Build, vendor: RunningVendor) -> None:
+    vendor.will('say={"colour": "green", "size": "' + "x" * 1500 + '"}')
+    history = tuple(Message("user", "word " * 100) for _ in range(4))
+    case = usecase("standard", "rules", rules=blue, max_input_tokens=1000)
+    prompt = parse("triage.v1.md", TRIAGE.replace("channel: field", "history: history").replace("channel", "history"))
+    await build().answer(turn(usecase=case, history=history), prompt)
+    first, second = (str(sent["messages"]) for sent in vendor.requests)
+    assert len(second) / 3.5 < 1100 and first.count("word word") > second.count("word word")
+
+
+@pytest.mark.proves("REL-12")
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_structured_answer_streams_by_whole_fields(
+    provider: Provider, build: Build, vendor: RunningVendor, shown: Shown
+) -> None:
+    vendor.state.tokens_per_s = 20
+    draft = await build(provider).answer(turn("standard", listener=shown), triage_prompt())
+    assert shown.pieces == [{"colour": "red"}, {"colour": "red", "size": 1}]
+    assert draft.data == shown.pieces[-1]
+
+
+@pytest.mark.proves("REL-12", "REL-2")
+async def test_fields_of_a_stream_that_broke_are_replaced_by_the_next_rungs(
+    build: Build, vendor: RunningVendor, shown: Shown
+) -> None:
+    vendor.will("cut", "cut", "cut")
+    vendor.state.tokens_per_s = 20
+    asked = turn(usecase=usecase("standard", "rules", rules=blue), listener=shown)
+    draft = await build().answer(asked, triage_prompt())
+    assert (draft.rung, shown.pieces[-1]) == ("rules", {"colour": "blue", "size": 2})
 
 
 async def test_a_model_that_finds_nothing_refuses_and_shows_nothing(
@@ -276,7 +332,7 @@ async def test_when_no_rung_is_left_the_turn_fails_and_names_each_reason(build: 
         await build().answer(turn(usecase=case), triage_prompt())
     assert stopped.value.outcome is Outcome.FAILED_MODEL
     assert isinstance(stopped.value.error, ModelFailed)
-    assert stopped.value.reason == "standard: 500 from the vendor; rules: the rules failed: ZeroDivisionError"
+    assert stopped.value.reason == "standard: 500 from the vendor; rules: the rules rung failed: ZeroDivisionError"
 
 
 async def test_a_vendor_out_of_reach_is_retried_then_skipped(build: Build) -> None:

@@ -39,6 +39,17 @@ def test_any_change_gives_another_revision(old: str, new: str) -> None:
     assert parse("answer.v1.md", ANSWER.replace(old, new)).revision != answer_prompt().revision
 
 
+def test_a_pin_is_part_of_the_prompt() -> None:
+    pinned = parse("answer.v1.md", ANSWER.replace("owner: Ada", "owner: Ada\npins: {openai: {standard: gpt-6-sol}}"))
+    assert pinned.pins == {"openai": {"standard": "gpt-6-sol"}}
+    assert pinned.revision != answer_prompt().revision
+
+
+def test_what_is_written_out_as_its_default_changes_nothing() -> None:
+    same = ANSWER.replace("owner: Ada", "owner: Ada\npins: {}")
+    assert parse("answer.v1.md", same).revision == answer_prompt().revision
+
+
 def test_the_same_text_gives_the_same_revision() -> None:
     assert parse("answer.v1.md", ANSWER).revision == answer_prompt().revision
 
@@ -58,6 +69,9 @@ def test_the_same_text_gives_the_same_revision() -> None:
         ("answer.v1.md", "output: null", "output: {type: nonsense}", "output is not a JSON Schema"),
         ("answer.v1.md", "{{ question }}", "{{ question", "the template cannot be read"),
         ("answer.v1.md", "inputs: {", "inputs: {{", "front matter"),
+        ("answer.v1.md", "owner: Ada", "owner: Ada\npins: {acme: {standard: m}}", "pins.acme"),
+        ("answer.v1.md", "owner: Ada", "owner: Ada\npins: {openai: {standard: ''}}", "pins.openai.standard"),
+        ("answer.v1.md", "owner: Ada", "owner: Ada\npins: {openai: gpt}", "pins.openai"),
     ],
 )
 def test_a_faulty_prompt_is_refused_with_the_cure(name: str, old: str, new: str, complaint: str) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from app.llm.catalog import Provider
+from app.llm.catalog import ModelRef, VendorName
 from app.llm.providers import Providers, Vendor
 from app.settings import ROOT
 
@@ -17,8 +17,8 @@ from app.settings import ROOT
         (Vendor("openai"), False),
         (Vendor("openai", api_key="k"), True),
         (Vendor("anthropic", api_key="k"), True),
-        (Vendor("openai_compatible", base_url="http://x"), False),
-        (Vendor("openai_compatible", base_url="http://x", compatible_model="m"), True),
+        (Vendor("openai_compatible", compatible_model="m"), False),
+        (Vendor("openai_compatible", base_url="http://x"), True),
     ],
 )
 def test_a_vendor_is_configured_when_a_call_could_be_made(vendor: Vendor, is_configured: bool) -> None:
@@ -31,12 +31,22 @@ def test_a_key_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "openai_compatible"])
-async def test_models_are_built_once_and_share_a_client(provider: Provider) -> None:
+async def test_models_are_built_once_and_share_a_client(provider: VendorName) -> None:
     providers = Providers(Vendor(provider, api_key="k", base_url="http://127.0.0.1:9", compatible_model="m"))
-    one, other = providers.model("one"), providers.model("other")
-    assert providers.model("one") is one
+    one, other = (providers.model(ModelRef(provider, name)) for name in ("one", "other"))
+    assert providers.model(ModelRef(provider, "one")) is one
     assert one.client._client is other.client._client  # type: ignore[attr-defined]
     assert one.client.max_retries == 0  # type: ignore[attr-defined]
+    await providers.aclose()
+
+
+async def test_models_of_several_vendors_share_a_client_and_each_has_its_own_key() -> None:
+    providers = Providers(Vendor("openai", api_key="one"), Vendor("anthropic", api_key="other"))
+    sdks = [providers.model(ModelRef(vendor, "m")).client for vendor in ("openai", "anthropic")]  # type: ignore[attr-defined]
+    assert sdks[0]._client is sdks[1]._client
+    assert [sdk.api_key for sdk in sdks] == ["one", "other"]
+    assert providers.reaches("anthropic")
+    assert not providers.reaches("openai_compatible")
     await providers.aclose()
 
 

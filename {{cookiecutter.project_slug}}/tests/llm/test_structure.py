@@ -19,6 +19,7 @@ def test_an_object_is_read_with_or_without_a_fence(text: str) -> None:
         ('{"size": "big"}', "$.size: 'big' is not of type 'integer'"),
         ("{}", "$: 'size' is a required property"),
         ("[1]", "is not of type 'object'"),
+        ('{"size": 1, "share": NaN}', "NaN is no JSON"),
     ],
 )
 def test_anything_else_is_refused_with_the_faults(text: str, fault: str) -> None:

@@ -14,6 +14,7 @@ from app.llm.prompts import Prompt, parse
 
 NAMES = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 NO_EVIDENCE = "Nothing was found."
+WAITING = "A colleague looks at it."
 
 ANSWER = """---
 name: answer
@@ -48,6 +49,20 @@ Sort it.
 """
 
 
+SIMPLE = """---
+name: simple
+version: 1
+owner: Ada
+inputs: {question: text}
+output: {type: object, required: [simple], properties: {simple: {type: boolean}}, additionalProperties: false}
+settings: {max_tokens: 20}
+---
+Say whether it is simple.
+---user---
+{{ question }}
+"""
+
+
 def answer_prompt() -> Prompt:
     return parse("answer.v1.md", ANSWER)
 
@@ -56,7 +71,11 @@ def triage_prompt() -> Prompt:
     return parse("triage.v1.md", TRIAGE)
 
 
-def contract(*ladder: str, timeout_s: float = 10, max_input_tokens: int = 6000) -> Contract:
+def simple_prompt() -> Prompt:
+    return parse("simple.v1.md", SIMPLE)
+
+
+def contract(*ladder: str, timeout_s: float = 10, max_input_tokens: int = 6000, **changes: Any) -> Contract:
     owner = "ada@example.org"
     owners = dict.fromkeys(("workflow", "prompt", "cost", "on_call", "escalation"), owner)
     return Contract.model_validate(
@@ -69,16 +88,18 @@ def contract(*ladder: str, timeout_s: float = 10, max_input_tokens: int = 6000) 
             "latency": {"p95_ms": 1000, "timeout_s": timeout_s},
             "traffic": {"expected_per_day": 1, "peak_per_minute": 1},
             "models": {"ladder": ladder, "max_input_tokens": max_input_tokens},
-            "cost": {"per_turn_usd": "1", "per_user_day_usd": "1", "per_month_usd": "1"},
+            "cost": {"per_turn_usd": changes.pop("per_turn_usd", "1"), "per_user_day_usd": "1", "per_month_usd": "1"},
             "prompt": {"name": "answer", "version": 1},
             "quality": {"pass_rate": 0.9},
-            "sentences": {"no_evidence": NO_EVIDENCE, "paused": "Paused.", "unsafe": "No."},
+            "sentences": {"no_evidence": NO_EVIDENCE, "paused": "Paused.", "unsafe": "No.", "waiting": WAITING},
+            **changes,
         }
     )
 
 
 def usecase(*ladder: str, rules: Any = None, **changes: Any) -> UseCase:
-    return UseCase(name="test", folder=Path(), contract=contract(*ladder, **changes), rules=rules)
+    prompts = {prompt.key: prompt for prompt in (answer_prompt(), triage_prompt(), simple_prompt())}
+    return UseCase(name="test", folder=Path(), contract=contract(*ladder, **changes), rules=rules, prompts=prompts)
 
 
 def passage(text: str, **changes: Any) -> Passage:

@@ -45,8 +45,8 @@ def test_a_turn_is_counted_by_outcome_time_tokens_and_money(turn: Turn) -> None:
     by = {"usecase": "answers", "family": "answered", "channel": "api"}
     assert value("turns_total", **by, outcome="answered_model", rung="standard") == 1
     assert value("turn_duration_seconds_sum", **by) == 1.2
-    assert value("model_calls_total", provider="openai", model="large", outcome="ok") == 1
-    assert value("model_calls_total", provider="openai", model="large", outcome="timeout") == 1
+    assert value("model_calls_total", provider="openai", model="large", revision="r1", outcome="ok") == 1
+    assert value("model_calls_total", provider="openai", model="large", revision="r1", outcome="timeout") == 1
     assert value("tokens_total", usecase="answers", direction="input") == 1010
     assert value("cost_usd_total", usecase="answers", unit="sales") == 0.02
     assert value("retrieval_duration_seconds_count", usecase="answers") == 1
@@ -71,7 +71,7 @@ def test_free_text_in_an_error_never_becomes_a_label(turn: Turn) -> None:
     call = Call("cheap", "openai", "new", "r", 1, Usage(), error=f"Refused: {PLANTED_QUESTION}")
     metrics.record_turn(turn.with_(tape=Tape([call])))
 
-    assert value("model_calls_total", provider="openai", model="new", outcome="failed") == 1
+    assert value("model_calls_total", provider="openai", model="new", revision="r", outcome="failed") == 1
     assert PLANTED_QUESTION not in metrics.render()[0].decode()
 
 
@@ -92,9 +92,10 @@ def test_contracts_are_published_and_failures_start_at_zero(usecase: UseCase) ->
 
     assert value("contract_latency_p95_seconds", usecase="answers") == 2
     assert value("contract_slo_ratio", usecase="answers") == 0.999
-    assert value("contract_cost_alert_usd", usecase="answers") == 80
-    zero = {"usecase": "answers", "family": "failed", "rung": "none", "channel": "api"}
-    assert value("turns_total", **zero, outcome="failed_model") == 0
+    assert value("contract_cost_month_usd", usecase="answers") == 100
+    zero = {"usecase": "answers", "rung": "none", "channel": "api"}
+    assert value("turns_total", **zero, family="failed", outcome="failed_model") == 0
+    assert value("turns_total", **zero, family="refused", outcome="refused_budget") == 0
 
 
 def test_inventing_units_does_not_grow_the_memory() -> None:

@@ -29,6 +29,12 @@ export class Exchange {
     this.answer.classList.add("growing");
   }
 
+  // Each time all fields that are complete so far.
+  growFields(fields) {
+    this.answer.replaceChildren(data(fields));
+    this.answer.classList.add("growing");
+  }
+
   // The finished turn replaces what was shown while it grew.
   finish(turn) {
     this.turn = turn;
@@ -75,6 +81,7 @@ export class Exchange {
 
   how(turn, words) {
     const model = turn.outcome === "answered_model" && turn.model ? `Answered by ${turn.model}.` : words.sentence;
+    const age = typeof turn.age_s === "number" ? ` It is ${old(turn.age_s)} old.` : "";
     const skipped = turn.skipped?.length
       ? make(
           "details",
@@ -83,7 +90,7 @@ export class Exchange {
           make("ul", {}, ...turn.skipped.map((skip) => make("li", {}, `${skip.rung}: ${skip.reason}`))),
         )
       : null;
-    return [make("div", { class: "how small" }, make("span", { class: "rung" }, model), skipped)];
+    return [make("div", { class: "how small" }, make("span", { class: "rung" }, model + age), skipped)];
   }
 
   buttons({ feedback, story = "" }) {
@@ -155,6 +162,12 @@ function spent({ latency_ms, usage }) {
   const time = latency_ms >= 1000 ? `${(latency_ms / 1000).toFixed(1)} s` : `${Math.round(latency_ms)} ms`;
   const cost = usage?.cost_usd === null ? "unpriced" : Number(usage?.cost_usd) > 0 ? `$${Number(usage.cost_usd).toFixed(4)}` : "";
   return [time, cost].filter(Boolean).join(" · ");
+}
+
+function old(seconds) {
+  const [count, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : seconds < 129600 ? [seconds / 3600, "hour"] : [seconds / 86400, "day"];
+  const whole = Math.max(1, Math.round(count));
+  return `${whole} ${unit}${whole === 1 ? "" : "s"}`;
 }
 
 function data(values) {

@@ -29,7 +29,7 @@ async function run({ text, name, fields, key = newKey(), note = "" }) {
   begin(exchange);
   try {
     const body = { question: text, fields, ...(session && { session_id: session }) };
-    const turn = await ask(name, body, { key, signal: running.signal, delta: (part) => grow(exchange, part) });
+    const turn = await ask(name, body, { key, signal: running.signal, delta: (part) => grow(exchange, () => exchange.grow(part)), partial: (fields) => grow(exchange, () => exchange.growFields(fields)) });
     session = turn.session_id ?? session;
     exchange.finish(turn);
     say(`${exchange.family === "answered" ? "Answer" : "No answer"}: ${exchange.answer.textContent}`);
@@ -51,10 +51,10 @@ function begin(exchange) {
   say("Looking for an answer.");
 }
 
-function grow(exchange, part) {
+function grow(exchange, show) {
   // Whoever has scrolled up to read is left there.
   const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
-  exchange.grow(part);
+  show();
   if (atEnd) exchange.element.scrollIntoView({ block: "end" });
 }
 

@@ -26,9 +26,10 @@ async function bodyOf(response) {
   return wait ? { ...body, retry_after_s: wait } : body;
 }
 
-// Asks once and hands over each delta; gives the finished turn. Throws Problem for what the service refuses,
-// AbortError when `signal` stops it, TypeError when the connection breaks.
-export async function ask(usecase, body, { key, signal, delta }) {
+// Asks once and hands over each delta, or the fields of a structured answer that are complete so far; gives the finished
+// turn. Throws Problem for what the service refuses, AbortError when `signal` stops it, TypeError when the connection
+// breaks.
+export async function ask(usecase, body, { key, signal, delta, partial }) {
   const response = await fetch(`/v1/usecases/${encodeURIComponent(usecase)}/turns`, {
     method: "POST",
     headers: { Accept: "text/event-stream", "Content-Type": "application/json", "Idempotency-Key": key },
@@ -40,6 +41,7 @@ export async function ask(usecase, body, { key, signal, delta }) {
   if (!response.headers.get("Content-Type").startsWith("text/event-stream")) return response.json();
   for await (const { event, data } of events(response.body)) {
     if (event === "delta") delta(data.text);
+    if (event === "partial") partial(data.data);
     if (event === "error") throw new Problem(data);
     if (event === "end") return data;
   }

@@ -1,0 +1,141 @@
+"""Uses of tools with effects: proposed by a model, approved by a person, begun once.
+
+waits → approved → running → ran, or failed; `unknown` when nobody can say whether it was done; rejected by a person.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from app.store.db import Work
+from app.store.tables import review_actions
+
+# What a person can still decide about.
+UNDECIDED = ("waits", "failed", "unknown")
+
+
+async def propose(work: Work, review_id: UUID, actions: Sequence[Mapping[str, Any]]) -> None:
+    """Put uses (`tool`, `arguments`) before the reviewers, in the order in which they would run."""
+    rows = [
+        {
+            "review_id": review_id,
+            "ordinal": ordinal,
+            "tool": action["tool"],
+            "proposed": action["arguments"],
+            "arguments": action["arguments"],
+            "status": "waits",
+        }
+        for ordinal, action in enumerate(actions)
+    ]
+    if rows:
+        await work.run(insert(review_actions), rows)
+
+
+async def of(work: Work, review_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Give the actions of each review, in order."""
+    found: dict[UUID, list[dict[str, Any]]] = {review_id: [] for review_id in review_ids}
+    rows = await work.sql(
+        "SELECT * FROM review_actions WHERE review_id = ANY(:ids) ORDER BY review_id, ordinal", ids=list(found)
+    )
+    for row in rows.mappings():
+        found[row["review_id"]].append(dict(row))
+    return found
+
+
+async def of_turn(work: Work, turn_id: UUID) -> list[dict[str, Any]]:
+    """Say what became of the uses that a turn proposed, without what they were about."""
+    rows = await work.sql(
+        "SELECT a.tool, a.status, a.error FROM review_actions a JOIN reviews r ON r.id = a.review_id"
+        " WHERE r.turn_id = :turn_id ORDER BY a.ordinal",
+        turn_id=turn_id,
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def approve(work: Work, review_id: UUID, *, edited: Mapping[int, Mapping[str, Any]]) -> int:
+    """Approve what is undecided, with other arguments where some are given; gives how many uses that are."""
+    for ordinal, arguments in edited.items():
+        await work.run(
+            review_actions.update().where(
+                review_actions.c.review_id == review_id,
+                review_actions.c.ordinal == ordinal,
+                review_actions.c.status.in_(UNDECIDED),
+            ),
+            {"arguments": dict(arguments)},
+        )
+    rows = await work.sql(
+        "UPDATE review_actions SET status = 'approved', error = '' WHERE review_id = :id AND status = ANY(:undecided)"
+        " RETURNING ordinal",
+        id=review_id,
+        undecided=list(UNDECIDED),
+    )
+    return len(rows.all())
+
+
+async def reject(work: Work, review_id: UUID) -> None:
+    """Refuse what waits; what failed, or may have been done, stays so for whoever reads it later."""
+    await work.sql(
+        "UPDATE review_actions SET status = 'rejected' WHERE review_id = :id AND status = 'waits'", id=review_id
+    )
+
+
+async def begin(work: Work, review_id: UUID) -> dict[str, Any] | None:
+    """Take the next approved use; once this is committed, nobody else ever begins it without a new approval."""
+    rows = await work.sql(
+        "UPDATE review_actions SET status = 'running', started_at = now(), finished_at = NULL"
+        " WHERE (review_id, ordinal) = (SELECT review_id, ordinal FROM review_actions WHERE review_id = :id"
+        "   AND status = 'approved' ORDER BY ordinal LIMIT 1 FOR UPDATE) RETURNING *",
+        id=review_id,
+    )
+    row = rows.mappings().first()
+    return dict(row) if row else None
+
+
+async def finish(work: Work, review_id: UUID, ordinal: int, *, status: str, result: str = "", error: str = "") -> None:
+    """Write how a use ended: ran, failed or unknown."""
+    await work.sql(
+        "UPDATE review_actions SET status = :status, result = :result, error = :error, finished_at = now()"
+        " WHERE review_id = :id AND ordinal = :ordinal AND status = 'running'",
+        id=review_id,
+        ordinal=ordinal,
+        status=status,
+        result=result,
+        error=error,
+    )
+
+
+async def lost(work: Work, review_id: UUID) -> list[str]:
+    """Mark what somebody began and nobody finished as unknown; gives the tools. The caller must hold the job."""
+    rows = await work.sql(
+        "UPDATE review_actions SET status = 'unknown', finished_at = now(),"
+        " error = 'the worker stopped in the middle: whether this was done is not known'"
+        " WHERE review_id = :id AND status = 'running' RETURNING tool",
+        id=review_id,
+    )
+    return list(rows.scalars())
+
+
+async def back_to_a_person(work: Work, review_id: UUID, *, why: str) -> None:
+    """Open the review again: nothing more of it runs until somebody decides anew."""
+    await work.sql(
+        "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'approved'", id=review_id
+    )
+    await work.sql(
+        "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL"
+        " WHERE id = :id",
+        id=review_id,
+        why=why,
+    )
+
+
+async def stranded(work: Work) -> list[UUID]:
+    """Find reviews with approved or begun uses whose job has ended: cancelled, or given up."""
+    rows = await work.sql(
+        "SELECT r.id FROM reviews r JOIN jobs j ON j.id = r.job_id"
+        " WHERE j.status IN ('succeeded', 'failed', 'cancelled') AND EXISTS (SELECT 1 FROM review_actions a"
+        "   WHERE a.review_id = r.id AND a.status IN ('approved', 'running'))"
+        " FOR UPDATE OF r SKIP LOCKED"
+    )
+    return list(rows.scalars())

@@ -1,0 +1,118 @@
+"""What the ledger adds up to: money, tokens and turns by whoever caused them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from app.store.db import Work
+
+By = Literal["usecase", "unit", "user", "model"]
+_COLUMN = {"usecase": "usecase", "unit": "unit", "user": "user_id"}
+# Turns that nobody asked for are paid for all the same, but they are not volume.
+_UNASKED = "('evaluation', 'shadow')"
+# Turns that one list shows.
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a use case's turns cost in the last days, in US dollars; `turns` are those that people asked for.
+
+    `unpriced` of the `calls` have no known price; `saved_*` is what the cache and the routes kept from being spent.
+    """
+
+    turns: int
+    calls: int
+    unpriced: int
+    cost_usd: Decimal
+    saved_by_cache_usd: Decimal
+    saved_by_routes_usd: Decimal
+
+
+async def sums(work: Work, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
+    """Add up turns or, by model, calls between two times, the dearest first; `unpriced` calls are in no `cost_usd`."""
+    statement = _BY_MODEL if by == "model" else _BY_TURN.format(column=_COLUMN[by], by=by)
+    rows = await work.sql(statement, since=since, until=until)
+    return [dict(row) for row in rows.mappings()]
+
+
+_BY_TURN = """
+SELECT {column} AS "{by}", count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
+    coalesce(sum(c.calls), 0)::bigint AS calls, coalesce(sum(c.unpriced), 0)::bigint AS unpriced,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+    coalesce(sum(c.cost_usd), 0) AS cost_usd,
+    sum(saved_usd) + coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_usd
+FROM turns t LEFT JOIN LATERAL (
+    SELECT count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(cost_usd) AS cost_usd
+    FROM calls WHERE turn_id = t.id AND started_at = t.started_at
+) c ON true
+WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+GROUP BY 1 ORDER BY cost_usd DESC, turns DESC, 1
+"""
+_BY_MODEL = """
+SELECT provider || ':' || model AS model, count(DISTINCT turn_id) AS turns,
+    count(DISTINCT turn_id) FILTER (WHERE error <> '') AS failed,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms, count(*) AS calls,
+    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(input_tokens) AS input_tokens,
+    sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd, 0 AS saved_usd
+FROM calls WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+GROUP BY 1 ORDER BY cost_usd DESC, calls DESC, 1
+"""
+
+
+async def sample(work: Work, *, usecase: str, days: int) -> Sample:
+    """Add up what a use case's turns of the last days cost, shadow turns included, evaluations left out."""
+    row = (
+        await work.sql(
+            f"SELECT count(*) FILTER (WHERE channel NOT IN {_UNASKED}) AS turns,"  # noqa: S608 - fixed words
+            " coalesce(sum(saved_usd), 0) AS saved_by_cache_usd,"
+            " coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_by_routes_usd"
+            " FROM turns WHERE usecase = :usecase AND channel <> 'evaluation' AND outcome NOT LIKE 'refused_b%'"
+            " AND started_at > now() - make_interval(days => :days)",
+            usecase=usecase,
+            days=days,
+        )
+    ).one()
+    made = (
+        await work.sql(
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE c.cost_usd IS NULL) AS unpriced,"
+            " coalesce(sum(c.cost_usd), 0) AS cost_usd FROM calls c"
+            " JOIN turns t ON t.id = c.turn_id AND t.started_at = c.started_at AND t.channel <> 'evaluation'"
+            " WHERE c.usecase = :usecase AND c.started_at > now() - make_interval(days => :days)",
+            usecase=usecase,
+            days=days,
+        )
+    ).one()
+    return Sample(**row._mapping, **made._mapping)
+
+
+async def turns_at(
+    work: Work,
+    *,
+    since: datetime,
+    until: datetime,
+    user_id: str | None = None,
+    usecase: str | None = None,
+    limit: int = MOST,
+) -> Sequence[Mapping[str, Any]]:
+    """List the turns between two times, the oldest first, each with its calls."""
+    rows = await work.sql(
+        "SELECT id, started_at, usecase, channel, user_id, unit, outcome, reason, question, answer, rung, model,"
+        " revision, confidence, latency_ms, input_tokens, output_tokens, cost_usd, saved_usd, error, trace_id,"
+        " (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'turn_id' - 'usecase' - 'user_id' - 'unit' ORDER BY c.attempt),"
+        " '[]') FROM calls c WHERE c.turn_id = t.id AND c.started_at = t.started_at) AS calls"
+        " FROM turns t WHERE started_at >= :since AND started_at < :until"
+        " AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)"
+        " AND (cast(:usecase AS text) IS NULL OR usecase = :usecase) ORDER BY started_at LIMIT :limit",
+        since=since,
+        until=until,
+        user_id=user_id,
+        usecase=usecase,
+        limit=limit,
+    )
+    return [dict(row) for row in rows.mappings()]

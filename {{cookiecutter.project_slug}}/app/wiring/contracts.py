@@ -1,0 +1,84 @@
+"""What a contract must not say: a ladder that cannot be climbed, a route to nowhere, a prompt that is not there."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from app.domain.contract import RouteRule
+from app.domain.usecase import UseCase
+from app.llm.catalog import LOCAL_RUNGS
+from app.llm.prompts import Prompt
+from app.llm.routing import VERDICT
+
+
+def faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
+    """List every fault of ladder, routes and prompts with file, key and cure."""
+    found = [*_ladder(usecase, rungs), *_prompts(usecase, rungs), *_shadow(usecase, rungs)]
+    for place, rule in enumerate(usecase.contract.routes, start=1):
+        found += [f"routes, number {place}: {fault}" for fault in _route(usecase, rule, rungs)]
+    return [f"- {path}: {fault}" for fault in found]
+
+
+def _ladder(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
+    contract = usecase.contract
+    ladder = contract.models.ladder
+    for rung in dict.fromkeys(ladder):
+        if rung not in rungs:
+            yield f"models.ladder: there is no rung {rung!r}; there are: {', '.join(sorted(rungs))}"
+        if ladder.count(rung) > 1:
+            yield f"models.ladder: {rung!r} stands there twice; once is enough"
+    if "rules" in ladder and usecase.rules is None:
+        yield "models.ladder: `rules` needs a rules.py with a function `answer(turn)`"
+    if "extractive" in ladder and not contract.retrieval.enabled:
+        yield "models.ladder: `extractive` needs retrieval.enabled = true"
+    if "cached" in ladder and not contract.cache.stale_s:
+        yield "models.ladder: `cached` needs cache.stale_s, the seconds for which an old answer may stand in"
+    if "person" in ladder[:-1]:
+        yield "models.ladder: `person` must be the last rung: nothing comes after a colleague's queue"
+
+
+def _prompts(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
+    chosen = usecase.contract.prompt
+    key = f"{chosen.name}.v{chosen.version}"
+    if key not in usecase.prompts:
+        yield f"prompt: there is no prompts/{key}.md; there are: {', '.join(usecase.prompts) or 'none'}"
+    roles = _roles(rungs)
+    for prompt in usecase.prompts.values():
+        unknown = {role for pins in prompt.pins.values() for role in pins} - set(roles)
+        for role in sorted(unknown):
+            yield f"prompts/{prompt.key}.md: pins: there is no role {role!r}; there are: {', '.join(roles)}"
+
+
+def _route(usecase: UseCase, rule: RouteRule, rungs: Collection[str]) -> Iterator[str]:
+    roles, fields = _roles(rungs), usecase.contract.input.fields
+    if rule.to not in roles:
+        yield f"to: there is no role {rule.to!r}; there are: {', '.join(roles)}"
+    if rule.to == usecase.contract.models.ladder[0]:
+        yield f"to: {rule.to!r} is the ladder's first rung already; name another role, or drop the rule"
+    if not (rule.max_chars or rule.words or rule.fields or rule.groups or rule.classifier):
+        yield f"it states no condition; state one, or put {rule.to!r} first on models.ladder"
+    for name, values in rule.fields.items():
+        if strange := set(values) - set(fields.get(name, ())):
+            yield f"fields.{name}: {', '.join(sorted(strange))} is no value of input.fields.{name}"
+    if rule.classifier and not _gives_verdict(usecase.prompts.get(rule.classifier)):
+        yield (
+            f"classifier: there is no prompts/{rule.classifier}.md whose output is an object"
+            f" with the required property {VERDICT} of type boolean"
+        )
+
+
+def _shadow(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
+    wanted, roles = usecase.contract.shadow, _roles(rungs)
+    if wanted.role and wanted.role not in roles:
+        yield f"shadow.role: there is no role {wanted.role!r}; there are: {', '.join(roles)}"
+    if wanted.share and not wanted.role:
+        yield f"shadow.role: whose answers? name the role that answers a share of {wanted.share:g}, or drop the share"
+
+
+def _gives_verdict(prompt: Prompt | None) -> bool:
+    schema = (prompt.output_schema if prompt else None) or {}
+    verdict = schema.get("properties", {}).get(VERDICT, {})
+    return verdict.get("type") == "boolean" and VERDICT in schema.get("required", ())
+
+
+def _roles(rungs: Collection[str]) -> list[str]:
+    return sorted(set(rungs) - set(LOCAL_RUNGS))

@@ -1,0 +1,1 @@
+"""The two use cases that are measured: one without retrieval, one with."""

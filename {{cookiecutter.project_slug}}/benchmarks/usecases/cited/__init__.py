@@ -1,0 +1,1 @@
+"""A turn that searches with the rights of the asker."""

@@ -1,0 +1,1 @@
+"""A turn without retrieval."""

@@ -1,0 +1,1 @@
+"""The same with nothing below the model."""

@@ -1,0 +1,8 @@
+"""The documents of the tests' handbook."""
+
+from pathlib import Path
+
+from app.sdk import Source
+
+HANDBOOK = Path(__file__).parents[4] / "tests" / "samples" / "handbook"
+SOURCES = [Source(name="handbook", folder=HANDBOOK / "documents", readers_file=HANDBOOK / "readers.toml")]

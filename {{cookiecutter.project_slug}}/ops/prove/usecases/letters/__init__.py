@@ -1,0 +1,1 @@
+"""Letters sorted into a schema: a model, another, fixed rules."""

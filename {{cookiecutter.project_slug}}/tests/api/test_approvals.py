@@ -1,0 +1,117 @@
+"""A tool with effects through the doors: proposed, seen, edited, approved by somebody else, done by a worker."""
+
+import pytest
+
+from tests.agents import LOOK_UP, REFUND, Desk
+from tests.samples.agent import tools
+
+
+@pytest.mark.proves("CTL-4")
+async def test_a_refund_is_proposed_seen_approved_and_done(desk: Desk) -> None:
+    response = await desk.ask(LOOK_UP, REFUND)
+    listed = (await desk.client.get("/v1/admin/reviews", headers=desk.as_("hana.lind"))).json()
+    review = next(row for row in listed if row["turn_id"] == response.json()["turn_id"])
+    assert review["why"] == "a person approves what would be done: issue_refund"
+    (action,) = review["actions"]
+    assert (action["tool"], action["status"]) == ("issue_refund", "waits")
+    assert action["arguments"] == {"order": "A-100", "usd": "40.00", "mail": "sam.reyes@example.org"}
+    decided = await desk.decide(review)
+    assert (decided.status_code, decided.json()["actions"][0]["status"]) == (200, "approved")
+    await desk.run(decided)
+    done = (await desk.client.get("/v1/admin/reviews", headers=desk.as_("hana.lind"))).json()
+    assert review["id"] not in [row["id"] for row in done]
+    url = "/v1/admin/reviews?status=approved"
+    listed = (await desk.client.get(url, headers=desk.as_("hana.lind"))).json()
+    (action,) = next(row for row in listed if row["id"] == review["id"])["actions"]
+    assert (action["status"], action["error"]) == ("ran", "") and "Paid 40.00" in action["result"]
+    story = await desk.story(response, "sam.reyes")
+    assert story["actions"] == [{"tool": "issue_refund", "status": "ran", "error": ""}], (
+        "the asker sees what came of it"
+    )
+    job = await desk.client.get(f"/v1/jobs/{decided.json()['job_id']}", headers=desk.as_("sam.reyes"))
+    assert (job.json()["kind"], job.json()["status"], job.json()["done"]) == ("actions", "succeeded", 1)
+    assert next(iter(tools.REFUNDS.values()))["usd"] == "40.00"
+
+
+async def test_the_reviewer_sees_the_real_data_behind_a_placeholder(desk: Desk) -> None:
+    use = REFUND.replace("sam.reyes@example.org", "<EMAIL_1>")
+    response = await desk.ask(use, question="Pay me back for A-100, receipt to sam@home.example please.")
+    (action,) = (await desk.review(response))["actions"]
+    assert action["arguments"]["mail"] == "sam@home.example"
+    assert "sam@home.example" not in str(await desk.story(response))
+
+
+@pytest.mark.proves("CTL-4")
+async def test_nobody_approves_what_they_asked_for(desk: Desk) -> None:
+    review = await desk.review(await desk.ask(REFUND, who="hana.lind"))
+    assert (await desk.decide(review, who="hana.lind")).status_code == 403
+    assert (await desk.decide(review, who="sam.reyes")).status_code == 403, "and only reviewers do"
+    assert not tools.TRIES
+
+
+async def test_a_reviewer_may_change_the_arguments_within_what_the_tool_accepts(desk: Desk) -> None:
+    review = await desk.review(await desk.ask(REFUND))
+    wrong = await desk.decide(review, arguments={"0": {"order": "A-100", "usd": 9000, "mail": "m"}})
+    assert wrong.status_code == 422 and wrong.json()["errors"][0]["field"] == "arguments.0"
+    assert (await desk.decide(review, arguments={"7": {}})).status_code == 422
+    unstorable = {"0": {"order": "A-100", "usd": 1, "mail": "a\u0000b"}}
+    assert (await desk.decide(review, arguments=unstorable)).status_code == 422
+    decided = await desk.decide(
+        review, arguments={"0": {"order": "A-100", "usd": "15.50", "mail": "desk@shop.example"}}
+    )
+    await desk.run(decided)
+    (paid,) = tools.REFUNDS.values()
+    assert (paid["usd"], paid["mail"], paid["for"]) == ("15.50", "desk@shop.example", "sam.reyes")
+    found = decided.json()["actions"][0]
+    assert found["proposed"]["usd"] == "40.00" and found["arguments"]["usd"] == "15.50"
+    rows = (await desk.client.get("/v1/admin/audit", headers=desk.as_("olga.petrov"))).json()
+    row = next(row for row in rows if row["action"] == "review.approved" and row["subject"] == str(review["id"]))
+    assert row["after"]["actions"] == [{"tool": "issue_refund", "edited": True}]
+    assert "desk@shop.example" not in str(row)
+
+
+async def test_the_second_decision_is_refused_and_queues_nothing(desk: Desk) -> None:
+    review = await desk.review(await desk.ask(REFUND))
+    first = await desk.decide(review)
+    second = await desk.decide(review, who="olga.petrov")
+    assert (first.status_code, second.status_code) == (200, 409)
+    await desk.run(first)
+    assert len(tools.TRIES) == 1
+
+
+async def test_the_console_shows_what_would_be_done_and_takes_other_arguments(desk: Desk) -> None:
+    response = await desk.ask(REFUND)
+    review = await desk.review(response)
+    browser = {
+        "Cookie": desk.as_("hana.lind")["Authorization"].replace("Bearer ", "identity="),
+        "Origin": "http://test",
+    }
+    page = (await desk.client.get("/console/reviews", headers=browser)).text
+    assert "issue_refund" in page and "sam.reyes@example.org" in page
+    url = f"/console/reviews/{review['id']}"
+    form = {"decision": "approve", "reason": "ok", "place": "0", "arguments": '{"order": "A-100"}'}
+    assert (await desk.client.post(url, data=form, headers=browser)).status_code == 422
+    form["arguments"] = '{"order": "A-100", "usd": "1.00", "mail": "m"}'
+    assert (await desk.client.post(url, data=form, headers=browser)).status_code == 303
+    decided = await desk.review(response, status="approved")
+    await desk.service.jobs.run(decided["job_id"])
+    page = (await desk.client.get("/console/reviews?status=approved", headers=browser)).text
+    assert "Paid 1.00 US dollars back for A-100" in page
+    story = await desk.client.get(
+        f"/console/turns/{response.json()['turn_id']}",
+        headers={**browser, "Cookie": desk.as_("olga.petrov")["Authorization"].replace("Bearer ", "identity=")},
+    )
+    assert "issue_refund" in story.text and "waits" in story.text
+
+
+async def test_nothing_is_proposed_by_an_evaluation(desk: Desk) -> None:
+    from app.domain.turn import Turn
+
+    mark = desk.vendor.plan("evaluated", REFUND)
+    usecase = desk.service.usecases["agent"]
+    who = desk.service.roles.principal("tests", groups=("operators",))
+    turn = Turn(usecase=usecase, principal=who, question=f"Refund {mark}", channel="evaluation")
+    ended = await desk.service.pipeline.run(turn)
+    async with desk.service.database.work() as work:
+        rows = await work.sql("SELECT count(*) FROM reviews WHERE turn_id = :id", id=ended.id)
+    assert (ended.outcome, rows.scalar_one()) == ("escalated_review", 0)

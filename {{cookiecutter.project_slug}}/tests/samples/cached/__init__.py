@@ -1,0 +1,1 @@
+"""Answers from documents, given again to who may read the same."""

@@ -1,0 +1,84 @@
+"""What a contract must not say about its ladder, routes and prompts stops the start, with file, key and cure."""
+
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from app.errors import CannotStart
+from app.llm.catalog import Catalog
+from app.settings import ROOT
+from app.wiring import usecases
+from tests.llm.conftest import catalog
+
+__all__ = ["catalog"]
+OWNERS = dict.fromkeys(("workflow", "prompt", "cost", "on_call"), "ada@example.org")
+LADDER = 'ladder = ["standard", "person"]'
+ROUTE = 'words = ["simple"]'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of a sample use case, to do harm in."""
+    copytree(ROOT / "tests/samples/forms", tmp_path / "forms")
+    (tmp_path / "forms" / "__init__.py").unlink()
+    return tmp_path
+
+
+def told(folder: Path, catalog: Catalog, *, old: str, new: str, name: str = "contract.toml") -> list[str]:
+    """Change a file, and give what the start says about it."""
+    path = folder / "forms" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(CannotStart) as refused:
+        usecases.load(folder, owners=OWNERS, rungs=catalog.rungs)
+    return refused.value.detail.splitlines()
+
+
+@pytest.mark.proves("REL-2")
+@pytest.mark.parametrize(
+    ("ladder", "said"),
+    [
+        ('["huge", "person"]', "models.ladder: there is no rung 'huge'; there are: cached, cheap, extractive"),
+        ('["standard", "standard"]', "models.ladder: 'standard' stands there twice"),
+        ('["standard", "cached"]', "models.ladder: `cached` needs cache.stale_s"),
+        ('["person", "standard"]', "models.ladder: `person` must be the last rung"),
+        ('["standard", "rules"]', "models.ladder: `rules` needs a rules.py"),
+        ('["standard", "extractive"]', "models.ladder: `extractive` needs retrieval.enabled = true"),
+    ],
+)
+def test_a_ladder_that_cannot_be_climbed_is_refused(ladder: str, said: str, folder: Path, catalog: Catalog) -> None:
+    (line,) = told(folder, catalog, old=LADDER, new=f"ladder = {ladder}")
+    assert line.startswith(f"- {folder / 'forms' / 'contract.toml'}: {said}")
+
+
+@pytest.mark.proves("CST-4")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('to = "cheap"\nbecause = "the asker', 'to = "tiny"\nbecause = "the asker', "to: there is no role 'tiny'"),
+        ('to = "cheap"\nbecause = "the asker', 'to = "person"\nbecause = "the asker', "to: there is no role 'person'"),
+        ('to = "cheap"\nbecause = "the asker', 'to = "standard"\nbecause = "the asker', "is the ladder's first rung"),
+        (ROUTE, "", "it states no condition"),
+        (ROUTE, 'fields = { kind = ["tiny"] }', "fields.kind: tiny is no value of input.fields.kind"),
+        (ROUTE, 'fields = { tier = ["plus"] }', "fields.tier: plus is no value of input.fields.tier"),
+        (ROUTE, 'classifier = "easy.v1"', "classifier: there is no prompts/easy.v1.md"),
+        (ROUTE, 'classifier = "form.v1"', "with the required property simple of type boolean"),
+    ],
+)
+def test_a_route_to_nowhere_is_refused(old: str, new: str, said: str, folder: Path, catalog: Catalog) -> None:
+    (line,) = told(folder, catalog, old=old, new=new)
+    assert ": routes, number 1: " in line and said in line
+
+
+@pytest.mark.proves("SEC-9")
+def test_a_pin_for_a_role_that_nobody_asks_is_refused(folder: Path, catalog: Catalog) -> None:
+    pins = "version: 1\npins: {openai: {huge: gpt-6-sol}}"
+    (line,) = told(folder, catalog, old="version: 1", new=pins, name="prompts/form.v1.md")
+    assert "prompts/form.v1.md: pins: there is no role 'huge'; there are: cheap, standard" in line
+
+
+def test_every_fault_is_told_at_once(folder: Path, catalog: Catalog) -> None:
+    lines = told(folder, catalog, old='name = "form"', new='name = "other"')
+    assert "prompt: there is no prompts/other.v1.md; there are: form.v1, simple.v1" in lines[0]
+    assert len(told(folder, catalog, old=LADDER, new='ladder = ["cached", "huge"]')) == 3
