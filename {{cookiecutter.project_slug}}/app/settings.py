@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     config_dir: Path = Field(ROOT / "config", description="the folder of configuration files")
     max_body_bytes: int = Field(10_000_000, gt=0, description="largest request body or upload, in bytes")
     pool_size: int = Field(10, gt=0, description="database connections kept by a process; twice as many at a peak")
-    turns_at_once: int = Field(200, gt=0, description="turns under way in one API process; more are told to come back")
+    turns_at_once: int = Field(100, gt=0, description="turns under way in one API process; more are told to come back")
     flags_poll_s: float = Field(1.0, gt=0, description="how often each process reads the flags behind the broadcast")
     job_lease_s: float = Field(6.0, gt=0, description="a worker silent for so long is taken for dead")
 

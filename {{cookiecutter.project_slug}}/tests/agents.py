@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from app.api.app import create
 from app.console import pages
@@ -92,7 +93,9 @@ class Spans(InMemorySpanExporter):
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     """Keep the spans of our own steps, as a collector would get them."""
-    kept, provider = Spans(), TracerProvider()
+    # Whatever an earlier test has configured: traces of this process may be off.
+    kept, provider = Spans(), TracerProvider(sampler=ALWAYS_ON)
+    monkeypatch.setattr(tracing, "in_dropped_trace", lambda: False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("app"))
     return kept

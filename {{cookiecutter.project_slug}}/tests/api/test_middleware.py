@@ -41,7 +41,7 @@ async def test_more_turns_than_a_process_can_answer_are_told_to_come_back_and_th
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as door:
         first = asyncio.create_task(door.post("/v1/usecases/handbook/turns", json={}))
         await asyncio.wait_for(begun.wait(), 20)
-        refused = await door.post("/v1/usecases/handbook/turns", json={})
+        refused = await asyncio.wait_for(door.post("/v1/usecases/handbook/turns", json={}), 20)
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/overloaded")
         assert refused.headers["retry-after"] == "1"
         assert (await door.post("/openai/v1/chat/completions", json={})).status_code == 503
