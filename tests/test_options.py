@@ -130,6 +130,6 @@ def test_the_corners_pass_the_quick_part_of_their_own_suite(
     """The tests that start no service; the default project runs all of them in test_own_suite.py."""
     project = bake(tmp_path, answers)
     lend(equipped, project)
-    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK]
-    said = succeed(command, cwd=project, timeout_s=600)
+    quick = ["-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup", "-m", "not slow"]
+    said = succeed([".venv/bin/python", "-m", "pytest", *quick, *QUICK], cwd=project, timeout_s=1800)
     measured(f"quick part of the suite, {name(answers)}", said.strip().splitlines()[-1])

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.chart import svg
 from app.cli.operating import listing
@@ -48,18 +48,19 @@ def forecast(
 
 
 def _show(made: Forecast) -> None:
-    table = Table(
-        "use case", "a month at", "turns", "costs", "cache saves", "routing saves", "budget", "breaks at turns"
+    figures = (
+        Column(name, justify="right", no_wrap=True) for name in ("turns", "costs", "cache saves", "routing saves")
     )
+    table = Table("use case", Column("a month at", no_wrap=True), *figures)
     for one in made.usecases:
         for place, volume in enumerate(one.volumes):
-            ends = (_usd(one.budget_usd), _breaks(one)) if place == 0 else ("", "")
-            table.add_row(one.usecase if place == 0 else "", *_month(volume, one), *ends, end_section=place == 3)
+            table.add_row(one.usecase if place == 0 else "", *_month(volume, one), end_section=place == 3)
     for total in made.totals:
-        table.add_row("all" if total is made.totals[0] else "", *_month(total), "", "")
+        table.add_row("all" if total is made.totals[0] else "", *_month(total))
     out.print(table)
     for one in made.usecases:
         out.print(f"[bold]{one.usecase}[/]: {_usd(one.per_turn_usd)} a turn; {one.basis}: {escape(one.said)}")
+        out.print(f"  the month's budget of {_usd(one.budget_usd)} holds {_breaks(one)} turns")
     out.print("; ".join(f"{name}: {meaning}" for name, meaning in made.definitions.items()), style="dim")
     for name in made.breaks:
         out.print(f"[red]The expected month of {name} breaks its budget.[/]")
@@ -157,7 +158,8 @@ def moment(text: str, *, now: datetime) -> datetime:
 
 
 def _show_sums(rows: Any, by: str) -> None:
-    table = Table(by, "turns", "failed", "calls", "input tokens", "output tokens", "spent", "saved", "unpriced calls")
+    money = (Column(name, justify="right", no_wrap=True) for name in ("spent", "saved"))
+    table = Table(by, "turns", "failed", "calls", "input tokens", "output tokens", *money, "unpriced calls")
     for row in rows:
         counts = (f"{row[key] or 0:,}" for key in ("turns", "failed", "calls", "input_tokens", "output_tokens"))
         table.add_row(row[by] or "none", *counts, _usd(row["cost_usd"]), _usd(row["saved_usd"]), str(row["unpriced"]))

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from app.wiring.service import Service
 
 T = TypeVar("T")
-out = Console(highlight=False, soft_wrap=True)
+# A pipe or file has no width of its own: 80 columns would cut what somebody wants to keep.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -15,8 +15,12 @@ from structlog.types import Processor
 from app.telemetry.scrub import describe, mask, scrub
 from app.telemetry.tracing import current_trace_id
 
-# Below warning these write statements with parameters, whole requests or whole URLs.
-_TALKATIVE = ("sqlalchemy", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic", "urllib3", "pypdf")
+# Below warning these write statements with parameters, whole requests or whole URLs; or, every two seconds, that the
+# clock has ticked. What a task has done our own lines say.
+_TALKATIVE = (
+    *("sqlalchemy", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic", "urllib3", "pypdf"),
+    *("celery.beat", "celery.worker.strategy", "celery.app.trace"),
+)
 _OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "celery", "celery.task", "alembic")
 
 Event = MutableMapping[str, Any]

@@ -213,6 +213,7 @@ async def running(
         yield built
 
 
+@pytest.mark.slow
 @pytest.mark.proves("REL-2", "REL-3", "REL-6", "REL-10", "REL-12", "LAT-5", "OBS-1", "CST-1")
 @pytest.mark.parametrize("kind", CASES)
 async def test_every_fault_ends_as_the_table_says(kind: str, running: Bench) -> None:
