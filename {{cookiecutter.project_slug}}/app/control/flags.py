@@ -16,6 +16,7 @@ from openfeature.exception import OpenFeatureError
 
 from app.errors import AppError, BadInput
 from app.store import flags as table
+from app.store.background import ended
 from app.store.broadcast import Broadcast
 from app.store.db import Database
 
@@ -65,9 +66,7 @@ class Flags:
 
     async def stop(self) -> None:
         """Stop listening."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     async def refresh(self) -> None:
         """Read the table, adding what is missing the first time; wakes whoever waits for a change."""

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+
+from app.store.background import ended
 
 EVERY_S = 5.0
 
@@ -20,9 +21,7 @@ class Watch:
     async def stop(self) -> None:
         """Look no more."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
 
 async def _repeat(look: Callable[[], Awaitable[object]]) -> None:

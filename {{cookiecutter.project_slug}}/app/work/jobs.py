@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +19,7 @@ from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound
 from app.store import idempotency
 from app.store import jobs as table
+from app.store.background import ended
 from app.store.db import Database
 from app.store.jobs import LeaseLost
 from app.telemetry import metrics, tracing
@@ -155,9 +156,7 @@ class Jobs:
                 raise LeaseLost from None
             raise
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await ended(renewing)
 
     async def _result(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
         if job.kind == "turns":
