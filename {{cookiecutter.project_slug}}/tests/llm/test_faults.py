@@ -211,6 +211,9 @@ async def running(
     cases = 2 * sum(len(cases) for cases in CASES.values())
     async with bench((database_url, redis_url), vendor_server, folder, cases=cases) as built:
         yield built
+        # Hundreds of them would push those of other tests off the reviewers' page.
+        async with built.service.database.work() as work:
+            await work.sql("DELETE FROM reviews WHERE position('[[' IN question) > 0 AND asker = 'olga.petrov'")
 
 
 @pytest.mark.slow
