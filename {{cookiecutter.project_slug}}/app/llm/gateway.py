@@ -1,7 +1,8 @@
 """One prompt goes down the contract's ladder until a rung answers; every attempt stays on the turn's tape."""
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import structlog
@@ -53,13 +54,8 @@ class Gateway:
         when every rung was skipped.
         """
         deadline = deadline_s(turn)
-        try:
-            async with asyncio.timeout_at(deadline) as scope:
-                return await self._descend(turn, prompt, deadline=deadline)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise _too_late(turn) from None
+        async with _until(deadline, turn):
+            return await self._descend(turn, prompt, deadline=deadline)
 
     async def agent(self, turn: Turn, prompt: Prompt, hands: Hands) -> Draft:
         """Let a model use tools until it answers, or proposes what has effects; without a model, other rungs answer.
@@ -67,13 +63,8 @@ class Gateway:
         Raises StopTurn as `answer` does, and `failed_model` at a bound of `[agent]` or `cost.per_turn_usd`.
         """
         deadline = deadline_s(turn)
-        try:
-            async with asyncio.timeout_at(deadline) as scope:
-                return await self._work(turn, prompt, hands=hands, deadline=deadline)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise _too_late(turn) from None
+        async with _until(deadline, turn):
+            return await self._work(turn, prompt, hands=hands, deadline=deadline)
 
     async def _work(self, turn: Turn, prompt: Prompt, *, hands: Hands, deadline: float) -> Draft:
         if not self.has_model(turn.usecase):
@@ -198,6 +189,18 @@ class Gateway:
         used = call.usage
         tokens = Tokens(used.input_tokens, used.output_tokens, cached=used.cached_tokens)
         return self._catalog.price(ref, tokens)[0] if ref else None
+
+
+@asynccontextmanager
+async def _until(deadline: float, turn: Turn) -> AsyncIterator[None]:
+    """Bound the block by the turn's deadline; a timeout of its own making inside stays what it is."""
+    try:
+        async with asyncio.timeout_at(deadline) as scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise _too_late(turn) from None
 
 
 def _skip(name: str, turn: Turn, *, reason: str, preview: Preview) -> None:

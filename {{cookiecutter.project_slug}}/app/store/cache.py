@@ -15,6 +15,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.turn import Remembered
+from app.store.background import ended
 from app.store.shared import Shared, SharedAway
 
 log = structlog.get_logger(__name__)
@@ -136,10 +137,7 @@ class Answers:
     async def close(self) -> None:
         """Wait and renew no more."""
         tasks = [follower.task for follower in self._followers.values()]
-        for task in [*tasks, *([self._beating] if self._beating else [])]:
-            task.cancel()
-            with suppress(asyncio.CancelledError, SharedAway):
-                await task
+        await ended(*tasks, *([self._beating] if self._beating else []))
 
     async def _look(self, question: Question, *, token: str = "") -> Found:
         fresh, body, holder = await self._shared.run(

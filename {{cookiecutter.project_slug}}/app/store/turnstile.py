@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from app.store.background import ended
 from app.store.door import Breaker, HeldBack, Rules, Slots, Verdict
 from app.store.shared import Shared, SharedAway
 
@@ -93,9 +94,8 @@ class Turnstile:
 
     async def close(self) -> None:
         """Give back what is being given back."""
-        for poller in self._pollers.values():
-            poller.cancel()
-        await asyncio.gather(*self._leaving.values(), *self._pollers.values(), return_exceptions=True)
+        await ended(*self._pollers.values())
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
 
     async def _enter_shared(self, place: Place, *, hurries: bool) -> None:
         answer, _, *mine = await self._run("enter", place.door, place.token, int(hurries))

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Passage, Remembered, Ticket, Turn
-from app.domain.usecase import UseCase
 from app.llm.embeddings import Embeddings, NoVector
 from app.llm.gateway import Gateway
 from app.llm.resilience import RESERVE_S
@@ -33,7 +32,6 @@ class Recall:
     database: Database
     gateway: Gateway
     embeddings: Embeddings | None = None
-    policies: dict[str, str] = field(default_factory=dict)
 
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with what the cache knows; without Redis it knows nothing."""
@@ -50,7 +48,7 @@ class Recall:
     async def _recalled(self, turn: Turn) -> Turn:
         async with self.database.work() as work:
             sight = await corpus.sight(work, usecase=turn.usecase.name, readers=turn.principal.readers)
-        place = place_of(turn, policy=self._policy(turn.usecase), sight=sight)
+        place = place_of(turn, policy=self.gateway.policy(turn.usecase), sight=sight)
         found, has_waited = await self._found(turn, place)
         try:
             if found.is_fresh and found.remembered:
@@ -60,12 +58,6 @@ class Recall:
             if found.leads:
                 await asyncio.shield(_let_go(self.answers, Ticket(place.key, str(turn.id), leads=True)))
             raise
-
-    def _policy(self, usecase: UseCase) -> str:
-        # Nothing that decides an answer changes while the process lives.
-        if usecase.name not in self.policies:
-            self.policies[usecase.name] = self.gateway.policy(usecase)
-        return self.policies[usecase.name]
 
     async def _found(self, turn: Turn, place: Place) -> tuple[Found, bool]:
         """Look, and wait where somebody else is making the answer; a rung that needs no model is left its time."""
