@@ -11,6 +11,7 @@ AppError
 ├─ Paused 503
 ├─ DependencyDown 503
 ├─ ModelFailed 502
+├─ SourceFailed 502
 ├─ DeadlinePassed 504
 └─ CannotStart 500 (raised before anything is served)
 """
@@ -66,13 +67,14 @@ class KeyReused(BadInput):
 
 
 class Unreadable(BadInput):
-    """No text could be read from a document.
-
-    `reason` is empty, encrypted, unsupported, mislabelled, malformed or oversized.
-    """
+    """No text could be read from a document; `reason` is one of those that docs/reference/formats.md explains."""
 
     slug = "unreadable-document"
     title = "The document cannot be read"
+    REASONS: ClassVar = (
+        *("empty", "scanned", "encrypted", "unsupported", "mislabelled"),
+        *("malformed", "oversized", "bomb", "too_slow", "crashed"),
+    )
 
 
 class Unauthenticated(AppError):
@@ -167,6 +169,14 @@ class ModelFailed(AppError):
     status = 502
     slug = "model-failed"
     title = "No answer could be made"
+
+
+class SourceFailed(AppError):
+    """A source of documents cannot be listed or read now; what was read from it before stays as it is."""
+
+    status = 502
+    slug = "source-failed"
+    title = "The source cannot be read"
 
 
 class DeadlinePassed(AppError):

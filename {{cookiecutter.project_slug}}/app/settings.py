@@ -5,6 +5,7 @@ import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +15,7 @@ from app.errors import CannotStart
 ROOT = Path(__file__).parents[1]
 # What the template's question gives when nobody answers it.
 PLACEHOLDER = "@example.com"
+LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 Provider = Literal["none", "openai", "anthropic", "openai_compatible"]
 
 
@@ -37,6 +39,10 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, gt=0, description="database connections kept by a process; twice as many at a peak")
     turns_at_once: int = Field(100, gt=0, description="turns under way in one API process; more are told to come back")
     flags_poll_s: float = Field(1.0, gt=0, description="how often each process reads the flags behind the broadcast")
+    reading_memory_mb: int = Field(1024, ge=256, description="most memory for reading one document, in megabytes")
+    reading_cpu_s: float = Field(60.0, gt=0, description="most processor time for reading one document")
+    reading_wall_s: float = Field(120.0, gt=0, description="longest time for reading one document, waiting included")
+    reading_children: int = Field(2, gt=0, description="documents that one process reads at the same time")
     job_lease_s: float = Field(6.0, gt=0, description="a worker silent for so long is taken for dead")
 
     model_provider: Provider = Field("none", description="whose models stand on the ladder; none: no key needed")
@@ -49,6 +55,11 @@ class Settings(BaseSettings):
 
     oidc_issuer: str = Field("", description="OpenID Connect issuer whose bearer tokens are accepted")
     oidc_audience: str = Field("", description="audience that those tokens must name")
+    directory: str = Field(
+        "", description="JSON of the company's groups and their members: a file, or an https address; empty: none"
+    )
+    directory_token: SecretStr = Field(SecretStr(""), description="bearer token that the directory's address asks for")
+    directory_every_s: float = Field(300.0, ge=1, description="how often the directory is read")
     trace_share: float = Field(1.0, ge=0, le=1, description="share of traces that are kept")
     log_level: str = Field("INFO", description="lowest level that is logged")
 
@@ -70,6 +81,14 @@ class Settings(BaseSettings):
     )
     openai_compatible_base_url: str = Field(
         "", validation_alias="OPENAI_COMPATIBLE_BASE_URL", description="address of the compatible endpoint"
+    )
+    rerank_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="RERANK_API_KEY",
+        description="key of the reranker of config/models.toml, if any",
+    )
+    rerank_base_url: str = Field(
+        "", validation_alias="RERANK_BASE_URL", description="address of the reranker, up to /rerank"
     )
     otlp_endpoint: str = Field(
         "", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="OpenTelemetry collector; empty: no export"
@@ -140,9 +159,17 @@ def _faults(settings: Settings) -> list[str]:
         faults.append(
             "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed in production: development identities are refused"
         )
+    faults.extend(_directory_faults(settings.directory))
     faults.extend(_provider_faults(settings))
     faults.extend(_owner_faults(settings))
     return faults
+
+
+def _directory_faults(where: str) -> list[str]:
+    parts = urlsplit(where)
+    if "://" in where and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
+        return [f"APP_DIRECTORY begins with {parts.scheme}://; write a file's path, or an address with https://"]
+    return []
 
 
 def _owner_faults(settings: Settings) -> list[str]:

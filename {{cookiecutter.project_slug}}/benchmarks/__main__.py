@@ -1,4 +1,8 @@
-"""`make bench`: the service beside its floors; exits 1 when a goal is missed, 2 when nothing could be measured."""
+"""`make bench`: the service beside its floors; exits 1 when a goal is missed, 2 when nothing could be measured.
+
+`python -m benchmarks call` measures the model call alone, `python -m benchmarks retrieval` the search alone,
+`python -m benchmarks ingestion` the reading of documents alone.
+"""
 
 import argparse
 import pstats
@@ -12,6 +16,7 @@ from statistics import median
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import call, ingestion, retrieval
 from benchmarks.columns import COLUMNS, SYSTEMS, measure, pairs
 from benchmarks.figures import Found, goals, merged
 from benchmarks.report import EVIDENCE, as_json, conditions, keep, show
@@ -25,6 +30,13 @@ console = Console(width=None if sys.stdout.isatty() else 180)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["call"]:
+        return call.main(words[1:])
+    if words[:1] == ["retrieval"]:
+        return retrieval.main(words[1:])
+    if words[:1] == ["ingestion"]:
+        return ingestion.main(words[1:])
     arguments = _arguments(argv)
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

@@ -18,6 +18,7 @@ TEXT = (
 )
 WORDS = TEXT.split(" ")
 USAGE = {"prompt_tokens": 420, "completion_tokens": 34, "total_tokens": 454}
+MESSAGE = {"id": "msg_benchmark", "type": "message", "role": "assistant", "model": "claude-sonnet-5-5"}
 START = {"id": "chatcmpl-benchmark", "created": 1_760_000_000, "model": "gpt-6-sol"}
 
 
@@ -40,12 +41,44 @@ def stream() -> bytes:
     return chunked([*(b"data: " + orjson.dumps(event) + b"\n\n" for event in events), b"data: [DONE]\n\n"])
 
 
+def message() -> bytes:
+    """Give the answer as Anthropic writes it, as JSON."""
+    usage = {"input_tokens": 420, "output_tokens": 34}
+    content = [{"type": "text", "text": TEXT}]
+    return whole(orjson.dumps({**MESSAGE, "content": content, "stop_reason": "end_turn", "usage": usage}))
+
+
+def message_stream() -> bytes:
+    """Give the answer as Anthropic's events, one per word."""
+    start: dict[str, Any] = {
+        **MESSAGE,
+        "content": [],
+        "stop_reason": None,
+        "usage": {"input_tokens": 420, "output_tokens": 1},
+    }
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word + " "}}
+            for word in WORDS
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 34}},
+        {"type": "message_stop"},
+    ]
+    return chunked([b"event: %s\ndata: %s\n\n" % (event["type"].encode(), orjson.dumps(event)) for event in events])
+
+
 class Vendor:
     """Answers every question with the same words."""
 
     def __init__(self, url: str, keys: bytes) -> None:
         self._latency_s = 0.0
-        self._reply, self._stream = reply(), stream()
+        self._answers = {
+            b"POST /v1/chat/completions": (reply(), stream()),
+            b"POST /v1/messages": (message(), message_stream()),
+        }
         described = orjson.dumps({"issuer": url, "jwks_uri": f"{url}/keys"})
         self._pages = {
             b"GET /.well-known/openid-configuration": whole(described),
@@ -56,9 +89,9 @@ class Vendor:
 
     def __call__(self, line: bytes, body: bytes) -> Answer:
         """Answer one request."""
-        if line == b"POST /v1/chat/completions":
+        if line in self._answers:
             streamed = b'"stream":true' in body or b'"stream": true' in body
-            return (self._stream if streamed else self._reply), self._latency_s
+            return self._answers[line][streamed], self._latency_s
         if line == b"POST /latency":
             self._latency_s = float(body)
             return whole(b"{}"), 0.0

@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -29,10 +30,14 @@ from app.control.flags import EVERYTHING, switch_key
 from app.domain.contract import Contract
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
+from app.domain.source import Body, Bucket, Folder, Item, Query, Source, Web
 from app.evaluation.cases import Case, Expect
+from app.evaluation.questions import Mark, Question
 from app.evaluation.readiness import requirements
 from app.llm.prompts import DATA_RULE, EVIDENCE_RULE, KINDS, SCHEMA_RULE
+from app.retrieval.sources.rights import Entry
 from app.settings import ROOT, Settings
+from ops import formats
 from ops.alerts import reference as metrics
 
 FOLDER = ROOT / "docs/reference"
@@ -51,6 +56,8 @@ KINDS_OF_VALUES = {
     "Expect": "table",
     "Mapping[str, Any]": "table",
     "tuple[str, ...]": "list of text",
+    "tuple[Mark, ...]": "list of tables",
+    "int | None": "whole number",
     "dict[str, str]": "name to text",
     "dict[str, tuple[str, ...]]": "name to list of text",
 }
@@ -287,7 +294,16 @@ def evaluation_page() -> str:
             ("key", "kind", "meaning"),
             ((f"`{name}`", _kind(field), field.description) for name, field in Expect.model_fields.items()),
         ),
+        WORDS["page"]["evaluation"]["search"],
+        _described(Question),
+        WORDS["page"]["evaluation"]["marks"],
+        _described(Mark),
     )
+
+
+def _described(part: type[BaseModel]) -> str:
+    rows = ((f"`{field.alias or name}`", _kind(field), field.description) for name, field in part.model_fields.items())
+    return table(("key", "kind", "meaning"), rows)
 
 
 def prompt_page() -> str:
@@ -302,6 +318,46 @@ def prompt_page() -> str:
     )
 
 
+def sources_page() -> str:
+    """List the sources that come along, an entry of readers.toml, and the form of one's own."""
+    kinds = (Folder, Bucket, Web, Query)
+    told = words_for("source", [f"{kind.__name__}.{each.name}" for kind in kinds for each in fields(kind)])
+    rows = [
+        (f"`{kind.__name__}`", f"`{each.name}`", "" if each.default is MISSING else f"`{each.default!r}`",
+         told[f"{kind.__name__}.{each.name}"])
+        for kind in kinds
+        for each in fields(kind)
+    ]  # fmt: skip
+    entry = words_for("readers", Entry.model_fields)
+    item, body = (
+        words_for("item", [each.name for each in fields(Item)]),
+        words_for("body", [e.name for e in fields(Body)]),
+    )
+    said = WORDS["page"]["sources"]
+    return page(
+        "sources",
+        table(("source", "argument", "default", "meaning"), rows),
+        said["readers"],
+        table(("key", "meaning"), ((f"`{name}`", entry[name]) for name in Entry.model_fields)),
+        said["own"],
+        *(f"- `{name}`: {_first_line(member)}" for name, member in _members()),
+        said["item"],
+        table(("field", "meaning"), ((f"`{name}`", item[name]) for name in item)),
+        said["body"],
+        table(("field", "meaning"), ((f"`{name}`", body[name]) for name in body)),
+    )
+
+
+def _members() -> Iterator[tuple[str, Any]]:
+    for name, member in vars(Source).items():
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            yield name, member
+
+
+def _first_line(member: Any) -> str:
+    return " ".join((inspect.getdoc(member) or "").split())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "outcomes.md": outcomes_page,
@@ -314,6 +370,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "contract.md": contract_page,
     "evaluation.md": evaluation_page,
     "prompt.md": prompt_page,
+    "sources.md": sources_page,
+    "formats.md": formats.page,
     "metrics.md": metrics.page,
 }
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from app.control.auth import DevelopmentIssuer
+from app.retrieval.reading import ReadingRoom
 from app.settings import ROOT, Settings
 from app.store.migrate import migrate
 from app.wiring.service import Service, build
@@ -59,6 +60,27 @@ def empty_database_url(engines: Engines) -> str:
 
 
 @pytest.fixture(scope="session")
+def database_template(engines: Engines) -> str:
+    """The name of a migrated database that nobody uses: copying it is quicker than migrating."""
+    name = f"template_{uuid4().hex[:12]}"
+    with psycopg.connect(engines.database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate(make_url(engines.database_url).set(database=name).render_as_string(hide_password=False))
+    return name
+
+
+@pytest.fixture
+def database_copy(engines: Engines, database_template: str) -> Iterator[str]:
+    """A migrated database of its own, for a test that changes what others look at."""
+    name = f"test_{uuid4().hex[:12]}"
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with psycopg.connect(engines.database_url, autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(database_template)))
+        yield make_url(engines.database_url).set(database=name).render_as_string(hide_password=False)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
 def settings(database_url: str, redis_url: str) -> Settings:
     """Settings of a service without a model, over the use cases of tests/samples."""
     return make_settings(database_url, redis_url)
@@ -98,6 +120,14 @@ async def read_samples(service: Service) -> None:
 
 
 @pytest.fixture(scope="session")
+async def reading_room() -> AsyncIterator[ReadingRoom]:
+    """Children that read documents, for tests that ingest without a service."""
+    room = ReadingRoom()
+    yield room
+    await room.close()
+
+
+@pytest.fixture(scope="session")
 def token(settings: Settings) -> Callable[[str], str]:
     """Give bearer tokens for the people of config/people.toml."""
     issuer = DevelopmentIssuer(SECRET, settings.config("people"))
@@ -131,7 +161,8 @@ def as_(token: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
 def stack() -> Iterator[Stack]:
     """The service as real processes over the use cases of tests/samples: API, workers, beat, engines of its own."""
     with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
-        running = Stack(Path(folder), {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET})
+        environment = {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET}
+        running = Stack(Path(folder), {**environment, "APP_READING_CPU_S": "5"})
         try:
             running.start()
             assert running.run("ingest").returncode == 0

@@ -5,13 +5,27 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from app.api import admin, documents, health, jobs, openai, openai_errors, problems, sessions, turns, usecases
+from app.api import (
+    admin,
+    documents,
+    health,
+    inspection,
+    jobs,
+    openai,
+    openai_errors,
+    problems,
+    sessions,
+    sources,
+    turns,
+    usecases,
+)
 from app.api.middleware import Envelope
 from app.api.problems import Problem
 from app.telemetry.instrumentation import instrument_app
+from app.wiring import process
 from app.wiring.service import Service
 
-ROUTERS = (turns, sessions, jobs, documents, usecases, openai, admin, health, problems)
+ROUTERS = (turns, sessions, jobs, documents, sources, usecases, openai, admin, inspection, health, problems)
 
 
 def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
@@ -20,6 +34,7 @@ def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        process.settle()
         yield
         await service.stop()
 

@@ -1,13 +1,16 @@
-"""Documents: send one, list what I may read, say who may read mine, delete mine."""
+"""Documents: send one, list what I may read and why some failed, say who may read mine, delete mine."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from app.api.deps import Asker, Here, needs
 from app.api.problems import declared
-from app.api.shapes import DocumentOut, JobAccepted, ReadersIn, Text
+from app.api.shapes import AccessIn, DocumentOut, JobAccepted, Text
+from app.domain.access import may_read, parse
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, Conflict, Forbidden
 from app.store import documents
@@ -19,17 +22,32 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Writer = Annotated[Principal, Depends(needs(Permission.WRITE_DOCUMENTS))]
 
 
+async def _given(
+    readers: Annotated[list[Text] | None, Form(description="who may read it; left out: only you")] = None,
+    denied: Annotated[list[Text] | None, Form(description="who may not, although a reader")] = None,
+    classification: Annotated[Text, Form(max_length=50, description="a level of config/roles.toml")] = "",
+    regions: Annotated[list[Text] | None, Form(description="only people of one of these")] = None,
+) -> dict[str, Any]:
+    return {"readers": readers, "denied": denied, "classification": classification, "regions": regions}
+
+
+Given = Annotated[dict[str, Any], Depends(_given)]
+
+
 @router.get("", response_model=list[DocumentOut], responses=declared())
 async def list_documents(
     service: Here,
     who: Asker,
     usecase: Annotated[Text, Query(max_length=100)] = "",
+    status: Annotated[Literal["ready", "failed"] | None, Query(description="left out: both")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Any:
-    """List the documents that you may read, by title."""
-    async with service.database.work(readers=who.readers) as work:
-        found = await documents.visible(work, readers=who.readers, usecase=usecase, limit=limit, offset=offset)
+    """List the documents that you may read, by title; those that could not be read say why."""
+    async with service.database.work(claims=who.claims) as work:
+        found = await documents.visible(
+            work, claims=who.claims, usecase=usecase, status=status or "", limit=limit, offset=offset
+        )
     return [_shown(document, who) for document in found]
 
 
@@ -39,19 +57,19 @@ async def read_document(document_id: UUID, service: Here, who: Asker) -> Any:
     return _shown(await _visible(service, who, document_id), who)
 
 
-@router.post("", status_code=202, response_model=JobAccepted, responses=declared(403, 404))
+@router.post("", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 413))
 async def send(
     service: Here,
     who: Writer,
     response: Response,
-    file: Annotated[UploadFile, File(description="Markdown, HTML, PDF, DOCX, text or CSV")],
+    file: Annotated[UploadFile, File(description="Markdown, HTML, PDF, Word, PowerPoint, Excel, e-mail, text or CSV")],
+    given: Given,
     usecase: Annotated[Text, Form(max_length=100)],
     title: Annotated[Text, Form(max_length=200)] = "",
-    readers: Annotated[list[Text] | None, Form(description="who may read it; left out: only you")] = None,
 ) -> JobAccepted:
     """Send a document; a job reads it, and it can be found once the job has succeeded."""
     _known(service, usecase)
-    chosen = _granted(who, readers or [f"user:{who.user_id}"])
+    access = _granted(service, who, {**given, "readers": given["readers"] or [f"user:{who.user_id}"]})
     async with service.database.work() as work:
         upload_id = await documents.add_upload(
             work,
@@ -60,18 +78,18 @@ async def send(
             media_type=(file.content_type or "application/octet-stream").replace("\x00", ""),
             content=await file.read(),
         )
-    order = {"upload_id": str(upload_id), "title": title, "readers": chosen}
-    return await _accept(service, response, Order("upload", usecase, who.user_id, who.groups, order, total=1))
+    order = {"upload_id": str(upload_id), "title": title, "access": access}
+    return await _accept(service, response, Order("upload", usecase, who.user_id, who.token_groups, order, total=1))
 
 
-@router.put("/{document_id}/readers", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
-async def change_readers(
-    document_id: UUID, body: ReadersIn, service: Here, who: Writer, response: Response
+@router.put("/{document_id}/access", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
+async def change_access(
+    document_id: UUID, body: AccessIn, service: Here, who: Writer, response: Response
 ) -> JobAccepted:
     """Say who may read a document of yours; holds for every search once the job has succeeded."""
     mine = await _mine(service, who, document_id)
-    order = {"document_id": str(document_id), "readers": _granted(who, body.readers)}
-    return await _accept(service, response, Order("readers", mine.facts.usecase, who.user_id, who.groups, order))
+    order = {"document_id": str(document_id), "access": _granted(service, who, body.model_dump())}
+    return await _accept(service, response, Order("access", mine.facts.usecase, who.user_id, who.token_groups, order))
 
 
 @router.delete("/{document_id}", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
@@ -79,7 +97,7 @@ async def delete_document(document_id: UUID, service: Here, who: Writer, respons
     """Delete a document of yours."""
     mine = await _mine(service, who, document_id)
     order = {"document_id": str(document_id)}
-    return await _accept(service, response, Order("delete", mine.facts.usecase, who.user_id, who.groups, order))
+    return await _accept(service, response, Order("delete", mine.facts.usecase, who.user_id, who.token_groups, order))
 
 
 async def _accept(service: Service, response: Response, order: Order) -> JobAccepted:
@@ -89,8 +107,8 @@ async def _accept(service: Service, response: Response, order: Order) -> JobAcce
 
 
 async def _visible(service: Service, who: Principal, document_id: UUID) -> Document:
-    async with service.database.work(readers=who.readers) as work:
-        return await documents.get(work, document_id, readers=who.readers)
+    async with service.database.work(claims=who.claims) as work:
+        return await documents.get(work, document_id, claims=who.claims)
 
 
 async def _mine(service: Service, who: Principal, document_id: UUID) -> Document:
@@ -102,13 +120,18 @@ async def _mine(service: Service, who: Principal, document_id: UUID) -> Document
     return document
 
 
-def _granted(who: Principal, readers: list[str]) -> list[str]:
-    """Refuse readers that the sender does not belong to: nobody can push text before people outside their groups."""
-    chosen = list(documents.normal_readers(readers))
-    if foreign := set(chosen) - set(who.readers):
-        allowed = ", ".join(who.readers)
-        raise BadInput(f"You may share with {allowed}; not with {', '.join(sorted(foreign))}.")
-    return chosen
+def _granted(service: Service, who: Principal, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse rights that the sender does not hold: nobody can push text before people outside their groups."""
+    levels, claims = service.people.roles.levels, who.claims
+    access = parse(given, levels=levels)
+    if foreign := sorted(set(access.readers) - set(claims.names)):
+        raise BadInput(f"You may share with {', '.join(claims.names)}; not with {', '.join(foreign)}.")
+    if foreign := sorted(set(access.regions) - set(claims.regions)):
+        yours = ", ".join(claims.regions) or "none"
+        raise BadInput(f"Your regions are: {yours}; you cannot send a document for {', '.join(foreign)}.")
+    if not may_read(access, claims, levels):
+        raise BadInput("You could not read it yourself: you are denied, or not cleared for its classification.")
+    return asdict(access)
 
 
 def _known(service: Service, usecase: str) -> None:
@@ -123,8 +146,7 @@ def _filename(file: UploadFile) -> str:
 
 def _shown(document: Document, who: Principal) -> dict[str, Any]:
     facts = document.facts
-    # Who else may read it is its owner's business.
-    readers = facts.readers if facts.owner == who.user_id else tuple(set(facts.readers) & set(who.readers))
+    access, is_mine = facts.access, facts.owner == who.user_id
     return {
         "id": document.id,
         "usecase": facts.usecase,
@@ -134,7 +156,11 @@ def _shown(document: Document, who: Principal) -> dict[str, Any]:
         "media_type": facts.media_type,
         "effective_on": facts.effective_on,
         "superseded": facts.superseded,
-        "readers": sorted(readers),
+        # Who else may read it, and who must not, is its owner's business.
+        "readers": list(access.readers) if is_mine else sorted(set(access.readers) & set(who.claims.names)),
+        "denied": list(access.denied) if is_mine else [],
+        "classification": access.classification,
+        "regions": list(access.regions),
         "owner": facts.owner,
         "status": document.status,
         "detail": document.detail,

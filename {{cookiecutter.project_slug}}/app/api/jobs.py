@@ -16,13 +16,12 @@ from app.api.streams import EVENT_STREAM, HEADERS, PING_S, frame
 from app.api.turns import Key, promise
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job
-from app.store import jobs
-from app.store.jobs import Order
+from app.store import jobs, quoting
+from app.store.db import Work
 from app.wiring.service import Service
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 LOOK_S = 0.25
-Ingester = Annotated[Principal, Depends(needs(Permission.INGEST_SOURCES))]
 Submitter = Annotated[Principal, Depends(needs(Permission.SUBMIT_JOBS))]
 
 
@@ -37,17 +36,6 @@ async def submit(
     return JobAccepted(job_id=job_id)
 
 
-@router.post(
-    "/usecases/{name}/ingestion", status_code=202, response_model=list[JobAccepted], responses=declared(403, 404)
-)
-async def ingest(usecase: Named, service: Here, who: Ingester) -> list[JobAccepted]:
-    """Read every source of the use case again, one job each; what has not changed is skipped."""
-    orders = [
-        Order("ingest", usecase.name, who.user_id, who.groups, {"source": source.name}) for source in usecase.sources
-    ]
-    return [JobAccepted(job_id=await service.jobs.submit(order)) for order in orders]
-
-
 @router.get("/jobs", response_model=list[JobOut], responses=declared())
 async def list_jobs(service: Here, who: Asker) -> Any:
     """List your jobs, the newest first."""
@@ -58,9 +46,16 @@ async def list_jobs(service: Here, who: Asker) -> Any:
 @router.get("/jobs/{job_id}", response_model=JobWithItems, responses=declared(404))
 async def read_job(job_id: UUID, service: Here, who: Asker) -> Any:
     """Say where a job of yours stands, with the items that are finished."""
-    async with service.database.work() as work:
+    async with service.database.work(claims=who.claims) as work:
         job = await jobs.get(work, job_id, user_id=who.user_id)
-        return {**asdict(job), "items": await jobs.items(work, job_id)}
+        return {**asdict(job), "items": await _readable(work, who, await jobs.items(work, job_id))}
+
+
+async def _readable(work: Work, who: Principal, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Withhold the answers that stand on documents which this person may not read now."""
+    hidden = await quoting.withheld(work, {item["turn_id"] for item in items if item["turn_id"]}, claims=who.claims)
+    nothing = {"answer": quoting.WITHHELD, "data": None}
+    return [{**item, **nothing} if item["turn_id"] in hidden else item for item in items]
 
 
 @router.delete("/jobs/{job_id}", response_model=JobOut, responses=declared(404, 409))

@@ -9,7 +9,7 @@ from app.domain.identity import Principal
 from app.domain.turn import Message, Turn
 from app.domain.usecase import UseCase
 from app.errors import BadInput
-from app.store.sessions import HISTORY_MESSAGES
+from app.store.admission import HISTORY_MESSAGES
 
 Fault = tuple[str, str]
 OWN = "Prompts, tools and the shape of answers belong to the use case"

@@ -36,7 +36,7 @@ class ActionOut(BaseModel):
 
 
 class ReviewOut(BaseModel):
-    """A draft before, or after, a person's decision."""
+    """A draft before, or after, a person's decision; `withheld`: it stands on documents that you may not read."""
 
     id: UUID
     turn_id: UUID
@@ -53,3 +53,4 @@ class ReviewOut(BaseModel):
     final_data: dict[str, Any] | None
     actions: list[ActionOut]
     job_id: UUID | None
+    withheld: bool = False

@@ -10,6 +10,7 @@ from app.api.deps import Asker, Here
 from app.api.problems import declared
 from app.api.shapes import SessionOut, TranscriptOut
 from app.store import sessions
+from app.turn.story import conversation
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
@@ -23,9 +24,8 @@ async def list_sessions(service: Here, who: Asker) -> Any:
 
 @router.get("/{session_id}", response_model=TranscriptOut, responses=declared(404))
 async def read_session(session_id: UUID, service: Here, who: Asker) -> Any:
-    """Give one of your conversations with everything said in it."""
-    async with service.database.work() as work:
-        row, said = await sessions.transcript(work, session_id, user_id=who.user_id)
+    """Give one of your conversations with everything said in it; what you may no longer read is not cited."""
+    row, said = await conversation(who, service.database, session_id)
     return {**asdict(row), "messages": said}
 
 

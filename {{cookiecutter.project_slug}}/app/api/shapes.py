@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.api.evidence import EvidenceOut, SearchOut
+
 
 def _storable(text: str) -> str:
     if "\x00" in text:
@@ -49,12 +51,21 @@ class FeedbackIn(_In):
     correction: Annotated[Text, Field(max_length=4000)] = ""
 
 
-class ReadersIn(_In):
-    """Who may read a document: "everyone", "group:<name>" or "user:<id>"."""
+Names = list[Annotated[Text, Field(pattern=r"^(everyone|(group|user):[\w.@-]{1,100})$")]]
+Attribute = Annotated[Text, Field(pattern=r"^[\w.-]{0,50}$")]
 
-    readers: list[Annotated[str, Field(pattern=r"^(everyone|(group|user):[\w.@-]{1,100})$")]] = Field(
-        min_length=1, max_length=50
-    )
+
+class AccessIn(_In):
+    """Who may read a document: `readers` are "everyone", "group:<name>" or "user:<id>"; the rest narrows it.
+
+    `denied` names may not, whatever else they are; `classification` is a level of config/roles.toml; with `regions`
+    only people of one of them may.
+    """
+
+    readers: Names = Field(min_length=1, max_length=50)
+    denied: Names = Field([], max_length=50)
+    classification: Attribute = ""
+    regions: list[Attribute] = Field([], max_length=50)
 
 
 class FlipIn(_In):
@@ -75,6 +86,7 @@ class CitationOut(BaseModel):
     heading: str = ""
     page: int | None = None
     quote: str = ""
+    anchor: str = ""
 
 
 class UsageOut(BaseModel):
@@ -120,18 +132,6 @@ class StepOut(BaseModel):
 
     step: str
     ms: float
-
-
-class EvidenceOut(BaseModel):
-    """A passage that was considered, and by which of the asker's readers it was visible."""
-
-    chunk_id: int
-    document_id: UUID
-    title: str
-    heading: str
-    score: float
-    visible_by: list[str]
-    suspicious: bool
 
 
 class CallOut(BaseModel):
@@ -205,6 +205,8 @@ class StoryOut(BaseModel):
     cost_usd: Decimal | None
     steps: list[StepOut]
     passages: list[EvidenceOut]
+    retrieval: list[SearchOut]
+    no_longer_readable: int | None = Field(description="documents behind this turn; null unless it is your own")
     citations: list[CitationOut]
     skipped: list[SkipOut]
     tools: list[ToolUseOut]
@@ -286,7 +288,10 @@ class JobWithItems(JobOut):
 
 
 class DocumentOut(BaseModel):
-    """A document that you may read."""
+    """A document that you may read; `readers` are those of your names that allow it, all of them if it is yours.
+
+    `detail` says why a failed one holds no text, and what was left out of a ready one.
+    """
 
     id: UUID
     usecase: str
@@ -297,10 +302,24 @@ class DocumentOut(BaseModel):
     effective_on: date | None
     superseded: bool
     readers: list[str]
+    denied: list[str]
+    classification: str
+    regions: list[str]
     owner: str
-    status: str
+    status: Literal["ready", "failed"]
     detail: str
     updated_at: datetime
+
+
+class SourceOut(BaseModel):
+    """A source of documents; `every_s` null: it is read when somebody asks, `ended_at` null: never yet."""
+
+    name: str
+    kind: str
+    every_s: float | None
+    begun_at: datetime | None
+    ended_at: datetime | None
+    reading: bool
 
 
 class UseCaseOut(BaseModel):

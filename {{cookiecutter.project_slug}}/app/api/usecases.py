@@ -42,5 +42,5 @@ async def me(who: Asker) -> dict[str, Any]:
         "name": who.name,
         "groups": list(who.groups),
         "permissions": sorted(who.permissions),
-        "readers": list(who.readers),
+        "readers": list(who.claims.names),
     }

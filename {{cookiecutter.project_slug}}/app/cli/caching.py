@@ -52,7 +52,7 @@ def _built(name: str) -> "tuple[UseCase, Embeddings]":
     # Not the whole service: it refuses to start without the very number that is measured here.
     from app.llm import catalog
     from app.wiring import usecases
-    from app.wiring.recalling import embeddings_of
+    from app.wiring.embedding import embeddings_of
 
     settings = load()
     models = catalog.parse(settings.config("models"))
@@ -72,7 +72,8 @@ async def _measured(case: "UseCase", embeddings: "Embeddings") -> tuple[Measured
     # Nobody tunes on a sealed case.
     said, tape = wordings([each for each in cases if not each.sealed], other_words), Tape()
     try:
-        vectors = await embeddings.embed([wording.question for wording in said], tape=tape, longest_s=CALL_S)
+        questions = [wording.question for wording in said]
+        vectors = (await embeddings.embed(questions, tape=tape, query=True, longest_s=CALL_S)).tolist()
     except NoVector as error:
         raise ModelFailed(f"{embeddings.name} gave no vectors: {error}.") from error
     finally:

@@ -12,12 +12,15 @@ from app.errors import AppError
 MODULES = {
     "processes": ("serve", "worker", "migrate"),
     "asking": ("ask", "chat"),
-    "documents": ("ingest",),
+    "documents": ("ingest", "documents"),
+    "why": ("why", "readers"),
     "operating": ("pause", "resume", "flags", "jobs", "review"),
+    "directory": ("directory",),
     "prompting": ("prompts",),
     "costs": ("forecast", "ledger"),
     "proving": ("evaluate", "readiness"),
     "caching": ("cache",),
+    "embeddings": ("embeddings",),
     "starting": ("new",),
 }
 

@@ -61,6 +61,8 @@ def _show(made: Forecast) -> None:
     for one in made.usecases:
         out.print(f"[bold]{one.usecase}[/]: {_usd(one.per_turn_usd)} a turn; {one.basis}: {escape(one.said)}")
         out.print(f"  the month's budget of {_usd(one.budget_usd)} holds {_breaks(one)} turns")
+        if one.documents_usd:
+            out.print(f"  {_usd(one.documents_usd)} of each month is for embedding documents, as in the last 30 days")
     out.print("; ".join(f"{name}: {meaning}" for name, meaning in made.definitions.items()), style="dim")
     for name in made.breaks:
         out.print(f"[red]The expected month of {name} breaks its budget.[/]")
@@ -101,8 +103,9 @@ def ledger(  # noqa: PLR0913 - options of a command
     minutes: Annotated[float, typer.Option(min=0.1, help="so far before and after the time given")] = 30,
     json: Json = False,
 ) -> None:
-    """List turns with their calls: what the model was asked, by whom, what it said and cost; or sums of them."""
+    """List turns with their calls, and jobs that called models by themselves: by whom, what was said, what it cost."""
     since, until = _between(at, hours=hours, minutes=minutes)
+    jobs: Any = []
     if turn:
         rows: Any = [in_place(lambda service: _story(service, turn))]
     elif by:
@@ -110,13 +113,14 @@ def ledger(  # noqa: PLR0913 - options of a command
             raise BadInput("--by adds up everybody's turns in all use cases: leave out --user and --usecase.")
         rows = in_place(lambda service: _sums(service, by, since=since, until=until))
     else:
-        rows = in_place(lambda service: _turns(service, since=since, until=until, user=user, usecase=usecase))
+        rows, jobs = in_place(lambda service: _made(service, since=since, until=until, user=user, usecase=usecase))
     if json:
-        print(_json(rows))
+        print(_json([*rows, *jobs]))
     elif by and not turn:
         _show_sums(rows, by)
     else:
         _show_turns(rows)
+        _show_jobs(jobs)
 
 
 async def _story(service: "Service", turn_id: UUID) -> Any:
@@ -129,9 +133,10 @@ async def _sums(service: "Service", by: By, *, since: datetime, until: datetime)
         return await costs.sums(work, by=by, since=since, until=until)
 
 
-async def _turns(service: "Service", *, since: datetime, until: datetime, user: str, usecase: str) -> Any:
+async def _made(service: "Service", *, since: datetime, until: datetime, user: str, usecase: str) -> tuple[Any, Any]:
+    wanted: dict[str, Any] = {"since": since, "until": until, "user_id": user or None, "usecase": usecase or None}
     async with service.database.work() as work:
-        return await costs.turns_at(work, since=since, until=until, user_id=user or None, usecase=usecase or None)
+        return await costs.turns_at(work, **wanted), await costs.jobs_at(work, **wanted)
 
 
 def _between(at: str, *, hours: float, minutes: float) -> tuple[datetime, datetime]:
@@ -185,6 +190,19 @@ def _show_turns(rows: Any) -> None:
     out.print(table)
     if len(rows) == costs.MOST:
         out.print(f"These are the first {costs.MOST}; ask for a shorter time, a person or a use case to see others.")
+
+
+def _show_jobs(rows: Any) -> None:
+    if not rows:
+        return
+    table = listing("job", "from (UTC)", "kind", "user", "use case", "model", "calls", "failed", "tokens", "cost")
+    for row in rows:
+        when = row["started_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        who = (row["kind"] or "", row["user_id"], row["usecase"] or "all", row["model"])
+        unpriced = f" and {row['unpriced']} unpriced" if row["unpriced"] else ""
+        counts = (str(row["calls"]), str(row["failed"]), f"{row['input_tokens']:,}")
+        table.add_row(str(row["job_id"]), when, *who, *counts, f"{_usd(row['cost_usd'])}{unpriced}")
+    out.print(table)
 
 
 def _json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli import finding
 from app.cli.session import err, in_place, out
+from app.domain.usecase import UseCase
+from app.evaluation import baseline, questions
 from app.evaluation import readiness as readiness_
+from app.evaluation.baseline import Comparison, told
 from app.evaluation.cases import load as load_cases
 from app.evaluation.readiness import Row, State
+from app.evaluation.retrieval import RetrievalReport, SearchSuite
 from app.evaluation.suite import Report, Suite
 from app.settings import ROOT
 from app.store import quality
@@ -27,40 +33,101 @@ COLOURS = {State.PROVEN: "green", State.BEGUN: "cyan", State.BROKEN: "red", Stat
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of one use case: its answers, its search, and what changed in what the search finds."""
+
+    usecase: UseCase
+    answers: Report | None
+    search: RetrievalReport | None
+    compared: Comparison | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether everything could be measured."""
+        return not ((self.answers and self.answers.unmeasured) or (self.search and self.search.faults))
+
+    @property
+    def good(self) -> bool:
+        """Say whether the contract is kept and nothing fell below the approved run."""
+        return all(part.good for part in (self.answers, self.search, self.compared) if part is not None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the report as it is printed and kept; `good` is the verdict on all of it."""
+        search = told(self.search, self.compared) if self.search else None
+        answers = self.answers.as_json() if self.answers else {"usecase": self.usecase.name}
+        return {**answers, "good": self.good, "search": search}
+
+
 def evaluate(
     usecase: Annotated[str, typer.Argument(help="one use case; left out: all")] = "",
     sealed: Annotated[bool, typer.Option(help="run the sealed cases too: for a release decision")] = False,
+    search: Annotated[bool, typer.Option("--search", help="measure the search alone, without any answer")] = False,
+    approve: Annotated[str, typer.Option(help="make what the search found the approved run; say why")] = "",
     json: Json = False,
 ) -> None:
-    """Run the evaluation cases through the real pipeline; exits 1 below the contract's share, 2 when not measurable."""
-    reports = in_place(lambda service: _evaluate(service, usecase, sealed=sealed))
+    """Run the evaluation cases through the real pipeline, and the questions to the search.
+
+    Exits 1 below the contract's shares or the approved run of the search, 2 when not measurable.
+    """
+    measured = in_place(lambda service: _evaluate(service, usecase, sealed=sealed, answers=not search))
     if json:
-        print(orjson.dumps([report.as_json() for report in reports], option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps([each.as_json() for each in measured], option=orjson.OPT_INDENT_2).decode())
     else:
-        for report in reports:
-            _show(report)
-    if not reports or any(report.unmeasured for report in reports):
+        for each in measured:
+            _show_all(each)
+    if not measured or not all(each.is_whole for each in measured):
         raise typer.Exit(2)
-    raise typer.Exit(0 if all(report.good for report in reports) else 1)
+    if approve:
+        for each in measured:
+            if each.search:
+                baseline.approve(each.usecase.folder, each.search, because=approve)
+        raise typer.Exit(0 if all(each.answers is None or each.answers.good for each in measured) else 1)
+    raise typer.Exit(0 if all(each.good for each in measured) else 1)
 
 
-async def _evaluate(service: "Service", only: str, *, sealed: bool) -> list[Report]:
+async def _evaluate(service: "Service", only: str, *, sealed: bool, answers: bool) -> list[Measured]:
     await service.start()
-    suite = Suite(service.pipeline, service.roles, service.settings.config("people"))
-    reports = []
+    people = service.settings.config("people")
+    suite = Suite(service.pipeline, service.roles, people)
+    searching = SearchSuite(service.pipeline.retrieve, service.database, service.roles, people)
+    measured = []
     for name, case in service.usecases.items():
         if only not in ("", name) or not (case.folder / "evals").is_dir():
             continue
         for source in case.sources:
             order = Order("ingest", name, "evaluation", (), {"source": source.name})
             await service.jobs.run(await service.jobs.submit(order))
-        total = sum(sealed or not each.sealed for each in load_cases(case.folder))
-        with _bar() as progress:
-            bar = progress.add_task(name, total=total)
-            reports.append(await suite.run(case, sealed=sealed, seen=lambda _, bar=bar: progress.advance(bar)))  # type: ignore[misc]
-        async with service.database.work() as work:
-            await quality.keep(work, reports[-1].as_json(), commit=_commit())
-    return reports
+        found = await _searched(searching, case)
+        compared = baseline.compare(case.folder, found) if found else None
+        # A use case may bring questions to its search alone.
+        is_asked = answers and ((case.folder / "evals" / "cases.yaml").exists() or found is None)
+        report = await _answered(suite, case, sealed=sealed) if is_asked else None
+        measured.append(Measured(case, report, found, compared))
+        if report:
+            async with service.database.work() as work:
+                await quality.keep(work, measured[-1].as_json(), commit=_commit())
+    return [each for each in measured if each.answers or each.search]
+
+
+async def _answered(suite: Suite, case: UseCase, *, sealed: bool) -> Report:
+    total = sum(sealed or not each.sealed for each in load_cases(case.folder))
+    with _bar() as progress:
+        bar = progress.add_task(case.name, total=total)
+        return await suite.run(case, sealed=sealed, seen=lambda _: progress.advance(bar))
+
+
+async def _searched(suite: SearchSuite, case: UseCase) -> RetrievalReport | None:
+    with _bar() as progress:
+        bar = progress.add_task(f"{case.name}, search", total=len(questions.load(case.folder)) or None)
+        return await suite.run(case, seen=lambda _: progress.advance(bar))
+
+
+def _show_all(measured: Measured) -> None:
+    if measured.answers:
+        _show(measured.answers)
+    if measured.search:
+        finding.show(measured.search, measured.compared)
 
 
 def _bar() -> Progress:

@@ -22,6 +22,8 @@ PAGES = (
     ("Reviews", "/console/reviews", Permission.DECIDE_REVIEWS),
     ("Turns", "/console/turns", Permission.READ_ALL_TURNS),
     ("Jobs", "/console/jobs", Permission.OPEN_CONSOLE),
+    ("Why not found?", "/console/why", Permission.INSPECT_DOCUMENTS),
+    ("Who can read?", "/console/readers", Permission.INSPECT_DOCUMENTS),
     ("Audit", "/console/audit", Permission.READ_AUDIT),
 )
 

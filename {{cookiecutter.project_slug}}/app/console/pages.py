@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.console import actions, assets, views
+from app.console import actions, assets, inspection, views
 from app.console.html import page
 from app.console.routes import PageRoute
 from app.console.session import Here, Visitor, needs, own_path
@@ -15,7 +15,7 @@ from app.errors import NotFound
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 files = APIRouter(include_in_schema=False)
-ROUTERS: Sequence[APIRouter] = (router, actions.router, files)
+ROUTERS: Sequence[APIRouter] = (router, actions.router, inspection.router, files)
 
 Opener = Annotated[Principal, Depends(needs(Permission.OPEN_CONSOLE))]
 Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]

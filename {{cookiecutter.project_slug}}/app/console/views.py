@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from app.console.charts import outcome_bars, step_bars
+from app.console.charts import outcome_bars, step_bars, weighed
 from app.console.words import subject_of, switch
 from app.control.flags import EVERYTHING, switch_key
 from app.domain.identity import Permission, Principal
@@ -121,7 +121,9 @@ async def story(service: Service, who: Principal, turn_id: UUID) -> dict[str, An
     """Gather all that is known of one turn; other people's need the permission turns.read_all."""
     told = await told_to(who, service.database, turn_id)
     contract = case.contract if (case := service.usecases.get(told["usecase"])) else None
-    return {"turn": told, "steps": step_bars(told["steps"]), "cited": _cited(told), "contract": contract}
+    searches = [(search, weighed(search["considered"])) for search in told["retrieval"]]
+    shown = {"steps": step_bars(told["steps"]), "searches": searches, "cited": _cited(told), "contract": contract}
+    return {"turn": told, **shown}
 
 
 def _cited(told: Mapping[str, Any]) -> set[tuple[str, str]]:

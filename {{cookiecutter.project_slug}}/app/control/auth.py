@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from app.control.roles import Roles
+from app.control.people import People
 from app.domain.identity import Principal
 from app.errors import DependencyDown, Forbidden, Unauthenticated
 
@@ -25,6 +26,8 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 KEYS_FRESH_S = 300
 KEYS_RETRY_S = 60
 LEEWAY_S = 30
+# Tokens whose claims are remembered; some hundred bytes each.
+MOST_KNOWN = 10_000
 
 
 def refuse_foreign(method: str, *, origin: str | None, host: str | None) -> None:
@@ -83,12 +86,27 @@ class OidcIssuer:
         self._issuer, self._audience = issuer.rstrip("/"), audience
         self._http = httpx2.AsyncClient(timeout=timeout_s)
         self._keys: KeySet | None = None
+        # By a digest of the token: what the present keys have verified already.
+        self._known: dict[bytes, dict[str, Any]] = {}
         self._fetched_at = self._tried_at = 0.0
         self._lock = asyncio.Lock()
 
     async def claims(self, token: str) -> dict[str, Any]:
-        """Verify a token; keys that do not fit are fetched again, at most once a minute."""
+        """Verify a token; keys that do not fit are fetched again, at most once a minute.
+
+        A signature is checked once by each set of keys: it takes as long as several other steps of a turn.
+        """
         keys = await self._current(max_age_s=KEYS_FRESH_S)
+        digest = sha256(token.encode()).digest()
+        if (known := self._known.get(digest)) and known["exp"] > time.time():
+            return dict(known)
+        claims = await self._checked(token, keys)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = claims
+        return dict(claims)
+
+    async def _checked(self, token: str, keys: KeySet) -> dict[str, Any]:
         try:
             return self._verify(token, keys)
         except Unauthenticated:
@@ -114,7 +132,7 @@ class OidcIssuer:
         try:
             found = (await self._http.get(f"{self._issuer}/.well-known/openid-configuration")).raise_for_status().json()
             keys = (await self._http.get(found["jwks_uri"])).raise_for_status().json()
-            self._keys, self._fetched_at = KeySet.import_key_set(keys), time.monotonic()
+            self._keys, self._fetched_at, self._known = KeySet.import_key_set(keys), time.monotonic(), {}
         except (httpx2.HTTPError, KeyError, ValueError, JoseError) as error:
             log.warning("oidc.keys", error=type(error).__name__, stale=self._keys is not None)
 
@@ -141,15 +159,17 @@ def _verified(token: str, key: Any, *, algorithms: list[str], issuer: str, audie
 class Authenticator:
     """From a bearer token to the person behind it."""
 
-    def __init__(self, issuer: DevelopmentIssuer | OidcIssuer, roles: Roles) -> None:
-        self.issuer, self._roles = issuer, roles
+    def __init__(self, issuer: DevelopmentIssuer | OidcIssuer, people: People) -> None:
+        self.issuer, self._people = issuer, people
 
     async def principal(self, token: str) -> Principal:
-        """Verify the token and look up what its groups may do. Raises Unauthenticated."""
+        """Verify the token and look up what the person is granted now. Raises Unauthenticated, DependencyDown."""
         claims = await self.issuer.claims(token)
         groups = claims.get("groups", [])
         if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
             raise Unauthenticated("The bearer token's `groups` claim is not a list of names.")
-        return self._roles.principal(
-            str(claims["sub"]), name=str(claims.get("name", "")), groups=tuple(groups), unit=str(claims.get("unit", ""))
-        )
+        user_id, name, unit = str(claims["sub"]), str(claims.get("name", "")), str(claims.get("unit", ""))
+        if any("\x00" in said for said in (user_id, name, unit, *groups)):
+            # The database holds no such text, so nothing of the kind was ever granted.
+            raise Unauthenticated("The bearer token holds the character U+0000.")
+        return await self._people.principal(user_id, name=name, groups=tuple(groups), unit=unit)

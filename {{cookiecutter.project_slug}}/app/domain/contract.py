@@ -5,11 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.identity import EVERYONE, Principal
+from app.domain.access import EVERYONE
+from app.domain.identity import Principal
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[Decimal, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+# The text search configurations that PostgreSQL brings; `simple` cuts no endings.
+Language = Literal[
+    "simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german",
+    "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
+    "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish", "yiddish",
+]  # fmt: skip
 
 
 class _Part(BaseModel):
@@ -145,11 +152,16 @@ class PromptChoice(_Part):
 
 
 class Retrieval(_Part):
-    """Whether passages are looked up, how many, and the best score a passage needs for an answer to stand on it."""
+    """Whether passages are looked up, how many, in how many tokens, and the score that each needs.
+
+    `language` is that of documents that are too short to tell theirs, or in none that is known.
+    """
 
     enabled: bool = True
     passages: Count = 6
+    max_tokens: Count = 3000
     min_score: Share = 0.0
+    language: Language = "english"
 
 
 class Limits(_Part):
@@ -159,9 +171,10 @@ class Limits(_Part):
 
 
 class Quality(_Part):
-    """The share of evaluation cases that must pass before a change may go out."""
+    """The share of cases that must pass before a change may go out, and of right passages among the first five."""
 
     pass_rate: Share
+    recall_at_5: Share = 0.0
 
 
 class Rollout(_Part):

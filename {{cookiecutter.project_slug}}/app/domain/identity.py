@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-EVERYONE = "everyone"
+from app.domain.access import EVERYONE, Claims, is_name
 
 
 class Permission(StrEnum):
@@ -13,6 +13,7 @@ class Permission(StrEnum):
     READ_ALL_TURNS = "turns.read_all"
     SUBMIT_JOBS = "jobs.submit"
     WRITE_DOCUMENTS = "documents.write"
+    INSPECT_DOCUMENTS = "documents.inspect"
     INGEST_SOURCES = "sources.ingest"
     OPEN_CONSOLE = "console.open"
     FLIP_SWITCHES = "switches.flip"
@@ -23,18 +24,23 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or service that has proven who it is."""
+    """A person or service that has proven who it is; `groups` hold those reached by nesting too."""
 
     user_id: str
     name: str = ""
     groups: tuple[str, ...] = ()
     permissions: frozenset[Permission] = frozenset()
     unit: str = ""
+    clearance: int = 0
+    regions: tuple[str, ...] = ()
+    # What the identity token itself said: kept with queued work, because everything else is looked up anew.
+    token_groups: tuple[str, ...] = ()
 
     @property
-    def readers(self) -> tuple[str, ...]:
-        """Give every reader name this person answers to, as documents carry them."""
-        return (EVERYONE, *(f"group:{group}" for group in self.groups), f"user:{self.user_id}")
+    def claims(self) -> Claims:
+        """Give what this person brings when documents are read: names, clearance, regions."""
+        names = (EVERYONE, *(f"group:{group}" for group in self.groups), f"user:{self.user_id}")
+        return Claims(tuple(name for name in names if is_name(name)), self.clearance, self.regions)
 
     def may(self, permission: Permission) -> bool:
         """Say whether this person holds the permission."""

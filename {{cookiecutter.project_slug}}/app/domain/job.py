@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-JobKind = Literal["turns", "ingest", "upload", "readers", "delete", "actions"]
+JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed"]
 
 
 class JobStatus(StrEnum):

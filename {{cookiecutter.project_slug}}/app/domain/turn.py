@@ -13,14 +13,17 @@ from app.domain.usecase import UseCase
 from app.errors import AppError
 
 Channel = Literal["api", "openai", "job", "evaluation", "shadow"]
-Purpose = Literal["answer", "reask", "route", "agent", "embed"]
+Purpose = Literal["answer", "reask", "route", "agent", "embed", "rerank"]
 # Where a call's cost comes from: your own price, the public list, nothing to pay, or nobody knows.
 Price = Literal["own", "list", "free", "unpriced"]
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that the asker may read."""
+    """A piece of a document that the asker may read.
+
+    `anchor` names the place for good: the same words at the same place have it again after the document was read anew.
+    """
 
     chunk_id: int
     document_id: UUID
@@ -33,6 +36,40 @@ class Passage:
     effective_on: date | None = None
     visible_by: tuple[str, ...] = ()
     suspicious: bool = False
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A passage that a search looked at: its score per stage (`words`, `vector`, `fused`, `rerank`), and its fate.
+
+    `kept` passages went on to the answer; `because` says in a few words why one did not, or what was done with it.
+    """
+
+    chunk_id: int
+    document_id: UUID
+    scores: Mapping[str, float]
+    kept: bool
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """One search as it was done: for whom it filtered, how it went about it, and what became of each passage.
+
+    `filter` holds the claims that were applied, never those of others; `plan` is exact, index, index+exact (the
+    index gave too few), words (no vector) or none (nothing visible); `visible_chunks` is how many the asker may read.
+    `without_vectors` says why the words alone were searched, and is empty otherwise.
+    """
+
+    subject: str
+    filter: Mapping[str, Any]
+    plan: str
+    space: str
+    visible_chunks: int
+    considered: tuple[Considered, ...] = ()
+    ms: float = 0.0
+    without_vectors: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +83,7 @@ class Citation:
     quote: str
     heading: str = ""
     page: int | None = None
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +226,7 @@ class Tape:
     steps: list[StepTime] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     tools: list[ToolUse] = field(default_factory=list)
+    retrievals: list[Retrieval] = field(default_factory=list)
     route: Route | None = None
     raw: str = ""
     saved_usd: Decimal = Decimal(0)

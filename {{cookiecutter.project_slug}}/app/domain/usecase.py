@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.contract import Contract
+from app.domain.source import AnySource
 from app.domain.tool import Tool
 
 if TYPE_CHECKING:
@@ -37,15 +38,6 @@ Rules = Callable[["Turn"], "Draft | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A folder of documents; `readers_file` (TOML) says who may read each."""
-
-    name: str
-    folder: Path
-    readers_file: Path
-
-
-@dataclass(frozen=True, slots=True)
 class UseCase:
     """A contract with everything its folder brings."""
 
@@ -53,7 +45,7 @@ class UseCase:
     folder: Path
     contract: Contract
     checks: tuple[Check, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     workflow: Workflow | None = None
     rules: Rules | None = None
     tools: tuple[Tool, ...] = ()

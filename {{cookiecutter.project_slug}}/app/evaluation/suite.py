@@ -85,7 +85,7 @@ class Report:
         return {**numbers, "good": self.good, "by_tag": self.by_tag(), **asdict(self)}
 
 
-def wilson(passed: int, total: int) -> tuple[float, float]:
+def wilson(passed: float, total: int) -> tuple[float, float]:
     """Give the 95 % interval of a share (E. B. Wilson, JASA 22, 1927): honest for few cases and near 0 or 1."""
     if not total:
         return 0.0, 1.0

@@ -50,5 +50,6 @@ def visible(text: str) -> str:
 
 
 def is_suspicious(text: str) -> bool:
-    """Say whether the text holds instructions aimed at the model."""
-    return any(pattern.search(text) for pattern in _INJECTION)
+    """Say whether the text holds instructions aimed at the model, in whatever width its letters are written."""
+    plain = unicodedata.normalize("NFKC", _HIDDEN.sub("", text))
+    return any(pattern.search(plain) for pattern in _INJECTION)

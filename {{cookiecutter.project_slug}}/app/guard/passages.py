@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from app.domain.turn import Passage
+from app.guard.input import is_suspicious
 from app.guard.pii import mask
 
 
@@ -11,7 +12,8 @@ def screened(found: Iterable[Passage], masks: Mapping[str, str]) -> tuple[tuple[
     """Leave out suspicious passages and mask the rest: title, heading and text; give the grown map too."""
     grown, kept = dict(masks), []
     for passage in found:
-        if passage.suspicious:
+        # Text and headings were looked at when the document was read; its title may have changed since.
+        if passage.suspicious or is_suspicious(passage.title):
             continue
         title, grown = mask(passage.title, grown)
         heading, grown = mask(passage.heading, grown)

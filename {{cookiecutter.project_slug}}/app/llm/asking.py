@@ -1,7 +1,7 @@
 """The rungs that ask a model: which one, under which revision, for text or for a structured answer."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Purpose, StopTurn, Turn
@@ -9,16 +9,15 @@ from app.domain.usecase import UseCase
 from app.llm import request, revision, spending, structure
 from app.llm.calls import Caller
 from app.llm.catalog import LOCAL_RUNGS, Catalog, ModelRef, ref_of
+from app.llm.chat import Chat, Reply, Word
 from app.llm.citations import cite
 from app.llm.errand import Errand
+from app.llm.exchange import Step
 from app.llm.preview import Preview
 from app.llm.prompts import NO_EVIDENCE, Prompt
 from app.llm.providers import Providers, Vendor
 from app.llm.resilience import LEAST_S, now_s
 from app.llm.rungs import RungSkipped, escalated
-
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
 
 NO_MODEL = "no model is configured"
 NO_TIME = "no time was left"
@@ -29,21 +28,21 @@ class Models:
 
     def __init__(self, catalog: Catalog, providers: Providers, caller: Caller) -> None:
         self.catalog = catalog
-        self._providers = providers
+        self.providers = providers
         self._caller = caller
 
     def ref(self, role: str, prompt: Prompt | None = None) -> ModelRef | None:
         """Give the model of a role that can be reached: the one the prompt pins, else that of config/models.toml."""
-        ref = chosen(self.catalog, self._providers.vendor, role, prompt)
-        return ref if ref and self._providers.reaches(ref.provider) else None
+        ref = chosen(self.catalog, self.providers.vendor, role, prompt)
+        return ref if ref and self.providers.reaches(ref.provider) else None
 
     def errand(self, role: str, turn: Turn, prompt: Prompt, *, until_s: float, purpose: Purpose = "answer") -> Errand:
         """Prepare a call. Raises RungSkipped where there is no such model, no key for it, or no time left."""
-        ref = chosen(self.catalog, self._providers.vendor, role, prompt)
+        ref = chosen(self.catalog, self.providers.vendor, role, prompt)
         if ref is None:
             raise RungSkipped(NO_MODEL)
-        if not self._providers.reaches(ref.provider):
-            is_home = ref.provider == self._providers.vendor.provider
+        if not self.providers.reaches(ref.provider):
+            is_home = ref.provider == self.providers.vendor.provider
             raise RungSkipped(NO_MODEL if is_home else f"there is no key for {ref.provider}")
         if until_s - now_s() < LEAST_S:
             raise RungSkipped(NO_TIME)
@@ -66,21 +65,17 @@ class Models:
 
     async def read(self, errand: Errand, turn: Turn) -> dict[str, Any]:
         """Ask once for a structured answer that nobody sees. Raises InvalidOutput and whatever a call raises."""
-        messages = request.messages(errand.prompt, turn)
-        response = await self._call(errand, messages, turn=turn, preview=None)
-        return structure.read(response.text or "", errand.prompt.output_schema or {})
+        reply = await self._call(errand, request.chat(errand.prompt, turn), turn=turn, preview=None)
+        return structure.read(reply.text, errand.prompt.output_schema or {})
 
-    async def step(
-        self, errand: Errand, messages: "list[ModelMessage]", *, turn: Turn, input_tokens: int
-    ) -> "ModelResponse":
+    async def step(self, errand: Errand, step: Step, *, turn: Turn, input_tokens: int) -> Reply:
         """Make one call of an agent's loop. Raises RungSkipped when it could cost more than is left for the turn."""
         spending.ensure(turn, self.catalog, errand.ref, input_tokens=input_tokens, max_tokens=errand.max_tokens)
-        return await self._caller.call(errand, messages, tape=turn.tape)
+        return await self._caller.call(errand, step, tape=turn.tape)
 
     async def _text(self, errand: Errand, turn: Turn, *, preview: Preview) -> Draft:
-        messages = request.messages(errand.prompt, turn)
-        response = await self._call(errand, messages, turn=turn, preview=preview)
-        text = (response.text or "").strip()
+        reply = await self._call(errand, request.chat(errand.prompt, turn), turn=turn, preview=preview)
+        text = reply.text.strip()
         if errand.prompt.is_grounded and text.startswith(NO_EVIDENCE):
             raise no_evidence(turn, "the model found no answer in the passages")
         await preview.finish()
@@ -88,13 +83,13 @@ class Models:
 
     async def _structured(self, errand: Errand, turn: Turn, *, preview: Preview) -> Draft:
         schema = errand.prompt.output_schema or {}
-        response = await self._call(errand, request.messages(errand.prompt, turn), turn=turn, preview=preview)
+        reply = await self._call(errand, request.chat(errand.prompt, turn), turn=turn, preview=preview)
         try:
-            data = structure.read(response.text or "", schema)
+            data = structure.read(reply.text, schema)
         except structure.InvalidOutput as fault:
-            response, data = await self._reask(errand, turn, response=response, fault=fault, preview=preview)
+            reply, data = await self._reask(errand, turn, raw=reply.text, fault=fault, preview=preview)
         await preview.finish()
-        draft = _draft(errand, turn, text=structure.as_text(data), cited=response.text or "")
+        draft = _draft(errand, turn, text=structure.as_text(data), cited=reply.text)
         return replace(draft, data=data)
 
     async def _reask(
@@ -102,38 +97,33 @@ class Models:
         errand: Errand,
         turn: Turn,
         *,
-        response: "ModelResponse",
+        raw: str,
         fault: structure.InvalidOutput,
         preview: Preview,
-    ) -> "tuple[ModelResponse, dict[str, Any]]":
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-        schema, raw, complaint = errand.prompt.output_schema or {}, response.text or "", structure.again(fault)
-        retry = ModelRequest(parts=[UserPromptPart(content=complaint)], instructions=errand.prompt.system)
+    ) -> tuple[Reply, dict[str, Any]]:
+        complaint = structure.again(fault)
         room = request.tokens(raw) + request.tokens(complaint)
-        messages = [*request.messages(errand.prompt, turn, room=room), response, retry]
+        asked = request.chat(errand.prompt, turn, room=room).then(Word("assistant", raw), Word("user", complaint))
         preview.tear()
         turn.tape.raw = raw
-        again = await self._call(replace(errand, purpose="reask"), messages, turn=turn, preview=preview)
+        again = await self._call(replace(errand, purpose="reask"), asked, turn=turn, preview=preview)
         try:
-            data = structure.read(again.text or "", schema)
+            data = structure.read(again.text, errand.prompt.output_schema or {})
         except structure.InvalidOutput as second:
-            turn.tape.raw = again.text or ""
+            turn.tape.raw = again.text
             raise escalated(turn, f"the model's output was invalid, twice: {second}") from second
         turn.tape.raw = ""
         return again, data
 
-    async def _call(
-        self, errand: Errand, messages: "list[ModelMessage]", *, turn: Turn, preview: Preview | None
-    ) -> "ModelResponse":
-        size = request.tokens(str(messages))
+    async def _call(self, errand: Errand, asked: Chat, *, turn: Turn, preview: Preview | None) -> Reply:
+        size = request.size(asked, errand.prompt.output_schema)
 
         def affordable() -> None:
             spending.ensure(turn, self.catalog, errand.ref, input_tokens=size, max_tokens=errand.max_tokens)
 
         shown = preview if preview and preview.is_open else None
         guarded = replace(errand, before=affordable)
-        return await self._caller.call(guarded, messages, tape=turn.tape, preview=shown)
+        return await self._caller.call(guarded, asked, tape=turn.tape, preview=shown)
 
 
 def chosen(catalog: Catalog, vendor: Vendor, role: str, prompt: Prompt | None = None) -> ModelRef | None:

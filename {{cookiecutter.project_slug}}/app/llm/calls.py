@@ -2,19 +2,19 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from app.domain.turn import Call, Price, Tape, Usage
-from app.llm.catalog import Catalog, ModelRef, Tokens
+from app.llm.catalog import Catalog, ModelRef
+from app.llm.chat import Chat, Reply
 from app.llm.errand import Errand
-from app.llm.exchange import Exchange
+from app.llm.exchange import Exchange, Step
 from app.llm.preview import Preview
 from app.llm.providers import Providers
 from app.llm.resilience import (
@@ -22,9 +22,9 @@ from app.llm.resilience import (
     BrokeOff,
     CallLimits,
     EmptyAnswer,
+    Retries,
     RetryBudget,
     Unavailable,
-    attempts,
     describe,
     now_s,
     retry_after_s,
@@ -34,9 +34,6 @@ from app.llm.resilience import (
 from app.store.door import HeldBack, Verdict
 from app.store.turnstile import Busy, Turnstile
 from app.telemetry import metrics
-
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
 
 _tracer = trace.get_tracer(__name__)
 HELD_BACK = "held back: its calls keep failing"
@@ -50,7 +47,7 @@ class _Sheet:
     wait_ms: float
     started: float
     first_token_ms: float | None = None
-    response: "ModelResponse | None" = None
+    reply: Reply | None = None
 
     def spent_ms(self) -> float:
         """Give the time since the model's door was passed."""
@@ -73,9 +70,7 @@ class Caller:
         self._turnstile = turnstile or Turnstile(None)
         self._budgets: defaultdict[ModelRef, RetryBudget] = defaultdict(lambda: RetryBudget(limits))
 
-    async def call(
-        self, errand: Errand, messages: "Sequence[ModelMessage]", *, tape: Tape, preview: Preview | None = None
-    ) -> "ModelResponse":
+    async def call(self, errand: Errand, said: Chat | Step, *, tape: Tape, preview: Preview | None = None) -> Reply:
         """Give the model's answer; repeats passing failures until `errand.until_s`, but nothing already shown.
 
         Raises Unavailable when the model is held back or busy, or whatever ended the last attempt.
@@ -84,36 +79,26 @@ class Caller:
         def may_repeat() -> bool:
             return preview is None or not (preview.has_shown or preview.fault)
 
-        budget, failure = self._budgets[errand.ref], None
-        try:
-            async for attempt in attempts(errand.until_s, limits=self._limits, budget=budget, may_repeat=may_repeat):
-                with attempt:
-                    try:
-                        return await self._attempt(errand, messages, tape=tape, preview=preview, number=attempt.num)
-                    except Exception as error:
-                        failure = failure if isinstance(error, Unavailable) else error
-                        raise
-        except Unavailable:
-            # What the vendor did before is the better reason why there is no answer.
-            if failure is not None:
-                raise failure from None
-            raise
-        raise AssertionError("the last attempt returns or raises")
+        budget = self._budgets[errand.ref]
+        retries = Retries(errand.until_s, limits=self._limits, budget=budget, may_repeat=may_repeat)
+        while True:
+            try:
+                return await self._attempt(errand, said, tape=tape, preview=preview, number=retries.number)
+            except Exception as error:
+                await retries.after(error)
 
     async def _attempt(
-        self, errand: Errand, messages: "Sequence[ModelMessage]", *, tape: Tape, preview: Preview | None, number: int
-    ) -> "ModelResponse":
+        self, errand: Errand, said: Chat | Step, *, tape: Tape, preview: Preview | None, number: int
+    ) -> Reply:
         errand.before()
         async with self._admitted(errand, preview) as wait_ms:
             if number > 1:
                 metrics.record_retry(errand.ref.provider, errand.ref.name)
             sheet = _Sheet(wait_ms, perf_counter())
             with self._recorded(errand, tape, sheet=sheet, attempt=number):
-                sheet.response = await self._exchange.ask(
-                    errand, messages, preview=preview, on_first=sheet.note_first_token
-                )
-                _refuse_partial(sheet.response)
-            return sheet.response
+                sheet.reply = await self._exchange.ask(errand, said, preview=preview, on_first=sheet.note_first_token)
+                _refuse_partial(sheet.reply)
+            return sheet.reply
 
     @asynccontextmanager
     async def _admitted(self, errand: Errand, preview: Preview | None) -> AsyncIterator[float]:
@@ -160,7 +145,7 @@ class Caller:
                 failure = error
                 raise
             finally:
-                usage, price = self._usage(errand.ref, sheet.response, failure=failure)
+                usage, price = self._usage(errand.ref, sheet.reply, failure=failure)
                 row = Call(
                     rung=errand.rung,
                     provider=errand.ref.provider,
@@ -199,35 +184,27 @@ class Caller:
         ) as span:
             yield span
 
-    def _usage(
-        self, ref: ModelRef, response: "ModelResponse | None", *, failure: BaseException | None
-    ) -> tuple[Usage, Price]:
-        if response is None:
+    def _usage(self, ref: ModelRef, reply: Reply | None, *, failure: BaseException | None) -> tuple[Usage, Price]:
+        if reply is None:
             is_free = failure is not None and not was_billed(failure)
             return (Usage(), "free") if is_free else (Usage(cost_usd=None), "unpriced")
-        counted = response.usage
-        if not (counted.input_tokens or counted.output_tokens):
+        tokens = reply.tokens
+        if not (tokens.input or tokens.output):
             return Usage(cost_usd=None), "unpriced"
-        tokens = Tokens(
-            counted.input_tokens,
-            counted.output_tokens,
-            cached=counted.cache_read_tokens,
-            written=counted.cache_write_tokens,
-        )
         # What broke off was not counted to its end, and is charged for all the same.
         is_counted = not isinstance(failure, BrokeOff)
         cost_usd, price = self._catalog.price(ref, tokens) if is_counted else (None, "unpriced")
         return Usage(tokens.input, tokens.output, cost_usd, cached_tokens=tokens.cached), price
 
 
-def _refuse_partial(response: "ModelResponse") -> None:
-    if response.finish_reason == "length":
+def _refuse_partial(reply: Reply) -> None:
+    if reply.finish == "length":
         raise AnswerCut("the answer was cut at the token limit")
-    if response.finish_reason == "content_filter":
+    if reply.finish == "content_filter":
         raise AnswerCut("the vendor's filter stopped the answer")
-    if response.finish_reason is None:
+    if reply.finish is None:
         raise BrokeOff("the answer broke off")
-    if not (response.text or "").strip() and not response.tool_calls:
+    if not reply.text.strip() and not (reply.response and reply.response.tool_calls):
         raise EmptyAnswer("the answer was empty")
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Any, Literal, get_args
 
-from genai_prices import Usage as TokenUsage
-from genai_prices import calc_price
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.domain.turn import Price as Source
 from app.errors import CannotStart
+from app.llm import listed
 
 VendorName = Literal["openai", "anthropic", "openai_compatible"]
 Provider = Literal["none", VendorName]
@@ -19,6 +19,8 @@ VENDORS: tuple[VendorName, ...] = get_args(VendorName)
 LOCAL_RUNGS = ("cached", "extractive", "rules", "person")
 FILE = "config/models.toml"
 MILLION = Decimal(1_000_000)
+# Longer vectors have no index in PostgreSQL.
+MOST_DIMENSIONS = 4000
 # Names of models that hold a colon of their own: OpenAI's fine-tuned ones.
 _OWN_COLON = "ft"
 ModelName = Annotated[str, Field(min_length=1)]
@@ -73,9 +75,45 @@ class Limits(_Part):
 
 
 class EmbeddingChoice(_Part):
-    """The model that turns questions into vectors: `openai:<model>`, `openai_compatible:<model>`, or "" for none."""
+    """The model that turns texts into vectors: `openai:<model>`, `openai_compatible:<model>`, or "" for none.
+
+    `dimensions` asks the model for shorter vectors; the prefixes are what some models want before a question and
+    before a passage; `base_url` is the address of a compatible endpoint, where it is not the one of the chat models.
+    Texts go in batches of at most so many texts and (estimated) tokens; one text is cut at `text_tokens`. A change of
+    model embeds at most `texts_per_s` chunks in a second, and begins by itself unless its estimate is above `most_usd`.
+    """
 
     model: Annotated[str, Field(pattern=r"^((openai|openai_compatible):.+)?$")] = ""
+    dimensions: Annotated[int, Field(gt=0, le=MOST_DIMENSIONS)] | None = None
+    query_prefix: str = ""
+    document_prefix: str = ""
+    base_url: Annotated[str, Field(pattern=r"^(https?://[^@\s]+)?$")] = ""
+    batch_texts: Count = 128
+    batch_tokens: Count = 50_000
+    text_tokens: Count = 8_000
+    texts_per_s: Count = 200
+    most_usd: Dollars = Decimal(10)
+
+    @property
+    def name(self) -> str:
+        """Name the space of its vectors, which changes with everything that changes them; "" without a model."""
+        shorter = f"/{self.dimensions}" if self.dimensions else ""
+        prefixes = f"{self.query_prefix}\n{self.document_prefix}"
+        marked = f"#{sha256(prefixes.encode()).hexdigest()[:6]}" if prefixes.strip("\n") else ""
+        return f"{self.model}{shorter}{marked}"
+
+
+class RerankChoice(_Part):
+    """The model that puts found passages into order: its name, or "" for none.
+
+    `shape` is how its server wants the passages: `documents` (Cohere, Jina, Voyage, vLLM) or `texts` (TEI). An answer
+    that is later than `timeout_ms` is not waited for. `usd_per_search` is its price where that is not by tokens.
+    """
+
+    model: str = ""
+    shape: Literal["documents", "texts"] = "documents"
+    timeout_ms: Count = 400
+    usd_per_search: Dollars | None = None
 
 
 class Catalog(_Part):
@@ -85,6 +123,7 @@ class Catalog(_Part):
     thinking: dict[str, Thinking] = {}
     limits: Limits = Limits()
     embeddings: EmbeddingChoice = EmbeddingChoice()
+    rerank: RerankChoice = RerankChoice()
     prices: dict[str, Price] = {}
 
     @property
@@ -116,14 +155,9 @@ class Catalog(_Part):
             return own.of(tokens), "own"
         if ref.provider == "openai_compatible":
             return None, "unpriced"
-        usage = TokenUsage(
-            input_tokens=tokens.input,
-            output_tokens=tokens.output,
-            cache_read_tokens=tokens.cached,
-            cache_write_tokens=tokens.written,
-        )
+        counts = {"input": tokens.input, "output": tokens.output, "cached": tokens.cached, "written": tokens.written}
         try:
-            return calc_price(usage, ref.name, provider_id=ref.provider).total_price, "list"
+            return listed.price(ref.provider, ref.name, **counts), "list"
         except (LookupError, ValueError):
             return None, "unpriced"
 

@@ -37,6 +37,7 @@ def citation(number: int, passage: Passage, *, quote: str) -> Citation:
         quote=quote[:QUOTE_CHARS],
         heading=passage.heading,
         page=passage.page,
+        anchor=passage.anchor,
     )
 
 

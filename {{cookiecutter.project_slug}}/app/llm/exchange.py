@@ -1,19 +1,24 @@
 """One request to a vendor, whole or streamed: what is sent, and how long each part of the answer may take."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
 
 from app.llm.catalog import Catalog
+from app.llm.chat import Chat, Hearing, Reply, Wanted
 from app.llm.errand import Errand
+from app.llm.events import Events
+from app.llm.faults import ModelAPIError, UnexpectedModelBehavior
+from app.llm.line import Pieces
 from app.llm.preview import Preview
 from app.llm.providers import Providers
 from app.llm.resilience import CallLimits, now_s
 
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.settings import ModelSettings
+# A step of an agent's loop, which brings its own way to speak.
+Step = Callable[[Errand], Awaitable[Reply]]
+_DONE = b"[DONE]"
 
 
 class Exchange:
@@ -25,83 +30,86 @@ class Exchange:
         self._limits = limits
 
     async def ask(
-        self,
-        errand: Errand,
-        messages: "Sequence[ModelMessage]",
-        *,
-        preview: Preview | None,
-        on_first: Callable[[], None],
-    ) -> "ModelResponse":
+        self, errand: Errand, said: Chat | Step, *, preview: Preview | None, on_first: Callable[[], None]
+    ) -> Reply:
         """Give the answer; with a preview it is streamed, and `on_first` is called at its first token.
 
-        Raises TimeoutError when the whole, the first token or the next piece takes too long.
+        Raises TimeoutError when the whole, the first token or the next piece takes too long, else one of faults.py.
         """
-        from pydantic_ai.direct import model_request, model_request_stream
-
-        model, settings = self._providers.model(errand.ref), self._settings(errand)
-        parameters = errand.parameters or self._parameters(errand)
         async with asyncio.timeout_at(min(errand.until_s, now_s() + self._limits.model_timeout_s)):
+            if not isinstance(said, Chat):
+                return await said(errand)
+            way = self._providers.way(errand.ref.provider)
+            body = orjson.dumps(way.dialect.body(said, self._wanted(errand), stream=preview is not None))
             if preview is None:
-                return await model_request(
-                    model, messages, model_settings=settings, model_request_parameters=parameters
-                )
+                return way.dialect.read(await way.line.whole(way.target, body))
             preview.tear()  # a failed attempt may have left text waiting
-            stream = model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters)
-            async with asyncio.timeout(self._limits.first_token_s) as silence, stream as streamed:
-                is_first = True
-                async for event in streamed:
-                    text = _said(event)
-                    if text is None:
-                        continue
-                    if is_first:
-                        on_first()
-                        is_first = False
-                    # While the listener is slow, it is not the vendor that is silent.
-                    silence.reschedule(None)
-                    await preview.feed(text)
-                    silence.reschedule(now_s() + self._limits.idle_s)
-                return streamed.get()
+            hearing = way.dialect.hear()
+            async with (
+                asyncio.timeout(self._limits.first_token_s) as silence,
+                way.line.pieces(way.target, body) as pieces,
+            ):
+                await _listen(pieces, hearing, _Ear(preview, on_first, silence, self._limits.idle_s))
+            return hearing.reply()
 
-    def _settings(self, errand: Errand) -> "ModelSettings":
-        # The clients do not retry; saying so again would have a copy of the client made for each call.
-        settings: ModelSettings = {"max_tokens": errand.max_tokens}
-        thinking = self._catalog.thinking.get(errand.ref.name)
-        if thinking is not None:
-            settings["thinking"] = False if thinking == "off" else thinking
-        profile = self._providers.model(errand.ref).profile
-        refuses = profile.get("anthropic_disallows_sampling_settings") or (
-            profile.get("openai_supports_reasoning") and thinking != "off"
+    def _wanted(self, errand: Errand) -> Wanted:
+        prompt = errand.prompt
+        return Wanted(
+            errand.ref,
+            errand.max_tokens,
+            prompt.name,
+            temperature=prompt.settings.temperature,
+            thinking=self._catalog.thinking.get(errand.ref.name),
+            schema=prompt.output_schema,
+            cache_key=prompt.key,
         )
-        if errand.prompt.settings.temperature is not None and not refuses:
-            settings["temperature"] = errand.prompt.settings.temperature
-        if errand.ref.provider != "openai_compatible":
-            # The instructions are the same in every turn; only an agent's messages are read again, step by step.
-            settings["cache"] = {"messages": errand.purpose == "agent"}
-        if errand.ref.provider == "openai":
-            # OpenAI sends calls of one key to the machine that has read their beginning before.
-            cast("dict[str, Any]", settings)["openai_prompt_cache_key"] = errand.prompt.key
-        return settings
-
-    def _parameters(self, errand: Errand) -> "ModelRequestParameters":
-        from pydantic_ai.models import ModelRequestParameters
-        from pydantic_ai.output import OutputObjectDefinition
-
-        schema = errand.prompt.output_schema
-        model = self._providers.model(errand.ref)
-        if schema is None or not model.profile.get("supports_json_schema_output"):
-            return ModelRequestParameters()
-        described = OutputObjectDefinition(name=errand.prompt.name, json_schema=dict(schema))
-        return ModelRequestParameters(output_mode="native", output_object=described)
 
 
-def _said(event: object) -> str | None:
-    """Give the text that came with an event: "" for other signs of life (a thought, a tool), None for none."""
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+@dataclass(slots=True)
+class _Ear:
+    """Passes on what was said; while its listener is slow, it is not the vendor that is silent."""
 
-    if isinstance(event, PartStartEvent):
-        if isinstance(event.part, TextPart):
-            return event.part.content or None
-        return ""
-    if isinstance(event, PartDeltaEvent):
-        return event.delta.content_delta if isinstance(event.delta, TextPartDelta) else ""
-    return None
+    preview: Preview
+    on_first: Callable[[], None]
+    silence: asyncio.Timeout
+    idle_s: float
+    has_heard: bool = False
+
+    async def take(self, text: str) -> None:
+        if not self.has_heard:
+            self.on_first()
+            self.has_heard = True
+        self.silence.reschedule(None)
+        await self.preview.feed(text)
+        self.silence.reschedule(now_s() + self.idle_s)
+
+
+async def _listen(pieces: Pieces, hearing: Hearing, ear: _Ear) -> None:
+    events, is_silent = Events(), True
+    while piece := await pieces.next():
+        complete = events.feed(piece)
+        is_silent = is_silent and not complete
+        texts, failure = _heard(complete, hearing)
+        if texts:
+            await ear.take("".join(texts))
+        if failure is not None:
+            raise failure
+    if is_silent:
+        raise UnexpectedModelBehavior("a stream without an event")
+
+
+def _heard(events: list[bytes], hearing: Hearing) -> tuple[list[str], Exception | None]:
+    """Give the texts of some events ("" for other signs of life), and what went wrong after them."""
+    texts: list[str] = []
+    try:
+        for data in events:
+            text = None if data == _DONE else hearing.take(orjson.loads(data))
+            if text is not None:
+                texts.append(text)
+    except ModelAPIError as error:
+        return texts, error
+    except orjson.JSONDecodeError:
+        return texts, ModelAPIError("an event is no JSON")
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return texts, UnexpectedModelBehavior("an event of an unknown form")
+    return texts, None

@@ -16,7 +16,7 @@ from app.errors import DeadlinePassed, ModelFailed
 from app.llm import extractive, request, revision, routing
 from app.llm.asking import NO_MODEL, Models, no_evidence, roles
 from app.llm.calls import Caller
-from app.llm.catalog import LOCAL_RUNGS, Catalog, Tokens
+from app.llm.catalog import Catalog, Tokens
 from app.llm.preview import Preview, preview_of
 from app.llm.prompts import Prompt
 from app.llm.providers import Providers
@@ -97,16 +97,18 @@ class Gateway:
         return known[1]
 
     def warm(self, usecases: Iterable[UseCase] = ()) -> None:
-        """Import vendors' packages and build the models of roles and pins.
+        """Read the prices of the models that may be asked; import the vendors' packages, which only agents need.
 
-        On the first turn that would stop the loop for seconds.
+        On the first turn that would stop the loop for up to some seconds.
         """
-        refs = {self.models.ref(role) for role in self._catalog.rungs - set(LOCAL_RUNGS)}
         for usecase in usecases:
-            refs |= {self.models.ref(role, prompt) for role in roles(usecase) for prompt in usecase.prompts.values()}
-        for ref in refs:
-            if ref is not None:
-                self._providers.model(ref)
+            prompts = (None, *usecase.prompts.values())
+            refs = {self.models.ref(role, prompt) for role in roles(usecase) for prompt in prompts}
+            for ref in refs:
+                if ref is not None:
+                    self._catalog.price(ref, Tokens(1, 1))
+                    if usecase.tools:
+                        self._providers.models.model(ref)
 
     async def aclose(self) -> None:
         """Close the connections to the vendors."""

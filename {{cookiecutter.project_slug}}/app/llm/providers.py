@@ -1,39 +1,42 @@
-"""Builds the models of all vendors that have a key, each on first use, over one HTTP client per process."""
+"""The ways to all vendors that have a key, over one set of connections per process."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from httpx2 import AsyncClient, Timeout
-
-from app.llm.catalog import ModelRef, Provider, VendorName
-from app.llm.wire import Wire
+from app.llm.anthropic_messages import AnthropicMessages
+from app.llm.catalog import VendorName
+from app.llm.chat import Dialect
+from app.llm.line import Line, Target, target
+from app.llm.openai_chat import OpenAIChat
+from app.llm.vendor import CONNECT_S, KEYLESS, Vendor
 
 if TYPE_CHECKING:
-    from pydantic_ai.models import Model
+    from app.llm.sdk import Models
 
-CONNECT_S = 5.0
-KEYLESS = "no-key-needed"
+__all__ = ["CONNECT_S", "Providers", "Vendor", "Way", "openai_target"]
+_DIALECTS: dict[VendorName, Dialect] = {
+    "openai": OpenAIChat(is_original=True),
+    "openai_compatible": OpenAIChat(is_original=False),
+    "anthropic": AnthropicMessages(),
+}
+_ADDRESSES: dict[VendorName, str] = {
+    "openai": "https://api.openai.com/v1",
+    "openai_compatible": "",
+    "anthropic": "https://api.anthropic.com",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
-    """Whose models to call, and how to reach them; an empty address means the vendor's own."""
+class Way:
+    """How to speak with a vendor: over which line, to where, in which dialect."""
 
-    provider: Provider = "none"
-    api_key: str = field(default="", repr=False)
-    base_url: str = ""
-    compatible_model: str = ""
-
-    @property
-    def is_configured(self) -> bool:
-        """Say whether there is enough to make a call."""
-        if self.provider == "openai_compatible":
-            return bool(self.base_url)
-        return self.provider != "none" and bool(self.api_key)
+    line: Line
+    target: Target
+    dialect: Dialect
 
 
 class Providers:
-    """Gives models of every vendor that has a key; a vendor's package is imported when its first model is asked for.
+    """Gives the way to every vendor that has a key.
 
     The first vendor is the chosen one: its table of config/models.toml holds the roles.
     """
@@ -41,64 +44,46 @@ class Providers:
     def __init__(self, *vendors: Vendor, max_connections: int = 200) -> None:
         self.vendor = vendors[0]
         self._vendors = {vendor.provider: vendor for vendor in reversed(vendors)}
+        self._line = Line(max_connections=max_connections, connect_s=CONNECT_S)
         self._max_connections = max_connections
-        self._models: dict[ModelRef, Model] = {}
-        self._client: AsyncClient | None = None
+        self._ways: dict[VendorName, Way] = {}
+        self._models: Models | None = None
 
     def reaches(self, provider: VendorName) -> bool:
         """Say whether there is enough to call this vendor's models."""
         vendor = self._vendors.get(provider)
         return vendor is not None and vendor.is_configured
 
-    def model(self, ref: ModelRef) -> "Model":
-        """Give this model, ready to call; its own retries are off."""
-        if ref not in self._models:
-            self._models[ref] = self._build(ref)
-        return self._models[ref]
+    def way(self, provider: VendorName) -> Way:
+        """Give the way to a vendor."""
+        if provider not in self._ways:
+            dialect = _DIALECTS[provider]
+            to = _target(self._vendors[provider], dialect, dialect.path, at=provider)
+            self._ways[provider] = Way(self._line, to, dialect)
+        return self._ways[provider]
+
+    @property
+    def models(self) -> "Models":
+        """Give the models as an agent's loop wants them; the first time imports pydantic-ai, which takes seconds."""
+        if self._models is None:
+            from app.llm.sdk import Models
+
+            self._models = Models(self._vendors, max_connections=self._max_connections, connect_s=CONNECT_S)
+        return self._models
 
     async def aclose(self) -> None:
         """Close the connections to the vendors."""
-        self._models.clear()
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    def _http(self) -> AsyncClient:
-        if self._client is None:
-            # Reading is bounded by the call's own deadline, which knows how much of the turn is left.
-            timeout = Timeout(None, connect=CONNECT_S)
-            wire = Wire(max_connections=self._max_connections, connect_s=CONNECT_S)
-            self._client = AsyncClient(timeout=timeout, transport=wire)
-        return self._client
-
-    def _build(self, ref: ModelRef) -> "Model":
-        build = _anthropic if ref.provider == "anthropic" else _openai
-        return build(ref.name, self._vendors[ref.provider], client=self._http())
+        await self._line.aclose()
+        if self._models is not None:
+            await self._models.aclose()
+            self._models = None
 
 
-def _openai(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    from app.llm.direct import DirectOpenAI
-
-    sdk = DirectOpenAI(
-        api_key=vendor.api_key or KEYLESS, base_url=vendor.base_url or None, http_client=client, max_retries=0
-    )
-    # A stream that just ends would otherwise pass for a finished answer.
-    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-    if vendor.provider == "openai_compatible":
-        # Servers that copy the interface know its older half: `max_tokens`, and no schema enforcement to rely on.
-        profile["openai_chat_supports_max_completion_tokens"] = False
-        profile["supports_json_schema_output"] = False
-    return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=sdk), profile=profile)
+def openai_target(vendor: Vendor, path: str) -> Target:
+    """Give a target at a vendor that speaks OpenAI's protocol."""
+    at: VendorName = "openai" if vendor.provider == "openai" else "openai_compatible"
+    return _target(vendor, _DIALECTS[at], path, at=at)
 
 
-def _anthropic(name: str, vendor: Vendor, *, client: AsyncClient) -> "Model":
-    from anthropic import AsyncAnthropic
-    from pydantic_ai.models.anthropic import AnthropicModel
-    from pydantic_ai.providers.anthropic import AnthropicProvider
-
-    sdk = AsyncAnthropic(api_key=vendor.api_key, base_url=vendor.base_url or None, http_client=client, max_retries=0)
-    return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=sdk))
+def _target(vendor: Vendor, dialect: Dialect, path: str, *, at: VendorName) -> Target:
+    return target(vendor.base_url or _ADDRESSES[at], path, dialect.headers(vendor.api_key or KEYLESS))

@@ -1,17 +1,17 @@
-"""From a turn and a prompt to the messages a model is sent, cut to the contract's token budget."""
+"""From a turn and a prompt to the chat that a model is sent, cut to the contract's token budget."""
 
 import re
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 from app.domain.turn import Message, Passage, Turn
+from app.llm.chat import Chat, Word
 from app.llm.prompts import Prompt
 
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage
-
 CHARS_PER_TOKEN = 3.5
+# Tokens that a vendor's format puts around each part of a conversation.
+WRAPPING = 16
 NOT_GIVEN = "not given"
 TAGS = re.compile(r"<(\s*/?\s*(?:passage|question|history|date|field)\b)", re.IGNORECASE)
 
@@ -20,18 +20,16 @@ class TooLong(Exception):
     """Even without history and with a single passage the prompt is longer than the contract allows."""
 
 
-def messages(prompt: Prompt, turn: Turn, *, room: int = 0) -> "list[ModelMessage]":
+def chat(prompt: Prompt, turn: Turn, *, room: int = 0) -> Chat:
     """Render the prompt; drops the oldest history first, then the last passages, until the budget holds.
 
     `room` is kept free in the budget, in tokens, for what is sent behind it.
     """
-    from pydantic_ai.messages import ModelRequest, UserPromptPart
-
     history, passages = list(turn.history), visible(turn.passages)
     while True:
         text = prompt.render(_values(prompt, turn, history=history, passages=passages))
         if tokens(prompt.system) + tokens(text) + room <= turn.usecase.contract.models.max_input_tokens:
-            return [ModelRequest(parts=[UserPromptPart(content=text)], instructions=prompt.system)]
+            return Chat(prompt.system, (Word("user", text),))
         if history and "history" in prompt.inputs:
             history.pop(0)
         elif len(passages) > 1 and prompt.is_grounded:
@@ -43,6 +41,12 @@ def messages(prompt: Prompt, turn: Turn, *, room: int = 0) -> "list[ModelMessage
 def tokens(text: str) -> int:
     """Estimate tokens, on the high side for English: no tokenizer is right for every vendor."""
     return int(len(text) / CHARS_PER_TOKEN) + 1
+
+
+def size(asked: Chat, schema: Mapping[str, Any] | None = None) -> int:
+    """Estimate the tokens of a whole chat, and of the schema that its answer is held to."""
+    texts = [asked.system, *(word.text for word in asked.words), str(schema or "")]
+    return tokens("".join(texts)) + WRAPPING * len(texts)
 
 
 def visible(passages: tuple[Passage, ...]) -> list[tuple[int, Passage]]:

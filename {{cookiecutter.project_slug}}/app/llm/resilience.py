@@ -1,28 +1,35 @@
 """Time and second chances: how long a rung may take, what is worth another attempt, and when to stop trying."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from math import inf
 from typing import TYPE_CHECKING
 
-import stamina
 import structlog
 
 from app.llm.catalog import LOCAL_RUNGS
+from app.llm.faults import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+)
 from app.store.door import Verdict
 
 if TYPE_CHECKING:
     from app.domain.turn import Turn
 
 log = structlog.get_logger(__name__)
-# Its own log lines quote the vendor's error, which may quote the prompt.
-stamina.instrumentation.set_on_retry_hooks([])
 RESERVE_S = 0.4
 LEAST_S = 0.05
 # Where a transport failed before the vendor saw the request.
-NOT_SENT = ("pool", "connect")
+NOT_SENT = "connect"
+# Between attempts, where the vendor names no time: doubled each time, and a random share on top.
+FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 0.1, 2.0, 0.1
 # A call that was given less says nothing about the vendor when it runs out of time.
 FAIR_S = 0.5
 
@@ -96,34 +103,41 @@ def rung_deadline_s(deadline: float, below: Sequence[str]) -> float:
     return now_s() + (left - reserve) / (1 + models_below)
 
 
-async def attempts(
-    until_s: float, *, limits: CallLimits, budget: RetryBudget, may_repeat: Callable[[], bool]
-) -> AsyncIterator[stamina.Attempt]:
-    """Yield up to `limits.attempts` attempts; waits as long as the vendor asks, but never past `until_s`."""
-    budget.earn()
-    made = 0
+class Retries:
+    """The attempts of one errand: up to `limits.attempts`, as far apart as the vendor asks, but never past `until_s`.
 
-    def on(error: Exception) -> bool | float:
-        nonlocal made
-        made += 1
-        if made >= limits.attempts or not may_repeat() or not is_passing(error):
-            return False
-        wait_s = retry_after_s(error)
-        if now_s() + (wait_s or 0.0) + LEAST_S >= until_s or not budget.spend():
-            return False
-        log.info("model_retry", reason=describe(error), attempt=made + 1)
-        return True if wait_s is None else wait_s
+    The first attempt costs nothing; `may_repeat` is asked before any other.
+    """
 
-    retries = stamina.retry_context(
-        on=on,
-        attempts=limits.attempts,
-        timeout=max(until_s - now_s(), LEAST_S),
-        wait_initial=0.1,
-        wait_max=2.0,
-        wait_jitter=0.1,
-    )
-    async for attempt in retries:
-        yield attempt
+    def __init__(
+        self, until_s: float, *, limits: CallLimits, budget: RetryBudget, may_repeat: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._until_s, self._limits, self._budget, self._may_repeat = until_s, limits, budget, may_repeat
+        self._failure: Exception | None = None
+        self.number = 1
+        budget.earn()
+
+    async def after(self, error: Exception) -> None:
+        """Wait until it is time for another attempt; where there must be none, raise what ended the errand."""
+        wait_s = self._wait_s(error)
+        if wait_s is None:
+            # What the vendor did before is the better reason why there is no answer.
+            if self._failure is not None and isinstance(error, Unavailable):
+                raise self._failure from None
+            raise error
+        self._failure = error
+        self.number += 1
+        log.info("model_retry", reason=describe(error), attempt=self.number)
+        await asyncio.sleep(wait_s)
+
+    def _wait_s(self, error: Exception) -> float | None:
+        if self.number >= self._limits.attempts or not self._may_repeat() or not is_passing(error):
+            return None
+        told_s = retry_after_s(error)
+        # Spread out, so that those who failed together do not come back together.
+        wait_s = min(FIRST_WAIT_S * 2 ** (self.number - 1) + random.uniform(0, JITTER_S), LONGEST_WAIT_S)  # noqa: S311 - no secret
+        wait_s = wait_s if told_s is None else told_s
+        return wait_s if now_s() + wait_s + LEAST_S < self._until_s and self._budget.spend() else None
 
 
 def is_passing(error: Exception) -> bool:
@@ -131,31 +145,18 @@ def is_passing(error: Exception) -> bool:
 
     A call that hung is not made again: the time it would take is better spent on the next rung.
     """
-    from pydantic_ai import exceptions as known
-
-    if isinstance(error, known.ModelQuotaExceededError):
+    if isinstance(error, ModelQuotaExceededError):
         return False
-    if isinstance(error, known.ModelTimeoutError):
-        return error.phase in NOT_SENT
-    if isinstance(error, known.ModelHTTPError):
+    if isinstance(error, ModelTimeoutError):
+        return error.phase == NOT_SENT
+    if isinstance(error, ModelHTTPError):
         return _is_vendors_fault(error.status_code)
-    return isinstance(
-        error,
-        known.ModelConnectionError | known.ModelRateLimitError | known.ModelServerError | known.ModelUnavailableError,
-    )
+    return isinstance(error, ModelConnectionError)
 
 
 def retry_after_s(error: BaseException) -> float | None:
-    """Give the seconds that the vendor asks us to wait, whether it named seconds or a date; None when it did not."""
-    told: float | None = getattr(error, "retry_after", None)
-    if told is not None:
-        return told
-    try:
-        # Whole seconds and dates are read by pydantic-ai; some vendors send fractions.
-        seconds = float((getattr(error, "headers", None) or {}).get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < inf else None
+    """Give the seconds that the vendor asks us to wait; None when it did not."""
+    return error.retry_after if isinstance(error, ModelAPIError) else None
 
 
 def verdict(error: BaseException, *, until_s: float, had_s: float) -> Verdict:
@@ -164,16 +165,12 @@ def verdict(error: BaseException, *, until_s: float, had_s: float) -> Verdict:
     `until_s` is when the call had to end, `had_s` the time it was given: a vendor is not judged by what it cannot do
     in a moment.
     """
-    from pydantic_ai.exceptions import ContentFilterError, ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
-
     if isinstance(error, asyncio.CancelledError) and now_s() < until_s:
         return "none"
     if isinstance(error, TimeoutError | asyncio.CancelledError):
         return "bad" if had_s >= FAIR_S else "none"
     if isinstance(error, ModelHTTPError):
         return "bad" if _is_vendors_fault(error.status_code) else "none"
-    if isinstance(error, ContentFilterError):
-        return "none"
     return "bad" if isinstance(error, ModelAPIError | UnexpectedModelBehavior | BrokeOff) else "none"
 
 
@@ -195,12 +192,10 @@ def describe(error: BaseException) -> str:
 
 def was_billed(error: BaseException) -> bool:
     """Say whether the vendor may charge for a failed call: not when it refused, or was never reached."""
-    from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError
-
     if isinstance(error, ModelAPIError) and error.in_stream:
         return True
     if isinstance(error, ModelConnectionError):
-        return error.phase not in NOT_SENT
+        return error.phase != NOT_SENT
     return not isinstance(error, ModelHTTPError | Unavailable)
 
 

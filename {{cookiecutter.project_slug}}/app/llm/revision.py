@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ HEAD = """# The hash of each prompt as it was last evaluated and approved; produ
 
 def of(prompt: Prompt, *, provider: str, model: str, max_tokens: int, thinking: str | None) -> str:
     """Give the revision that a call, its answer and their rows carry; the same words, model and parameters give it."""
-    parameters = {"max_tokens": max_tokens, "temperature": prompt.settings.temperature, "thinking": thinking}
-    return digest([prompt.revision, provider, model, parameters])
+    return _of(prompt.revision, provider, model, max_tokens, prompt.settings.temperature, thinking)
+
+
+@lru_cache(maxsize=1000)
+def _of(*parts: str | float | None) -> str:
+    *words, max_tokens, temperature, thinking = parts
+    return digest([*words, {"max_tokens": max_tokens, "temperature": temperature, "thinking": thinking}])
 
 
 def digest(seen: list[Any] | Mapping[str, Any]) -> str:

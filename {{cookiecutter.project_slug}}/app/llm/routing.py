@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from app.domain.access import EVERYONE
 from app.domain.contract import RouteRule
-from app.domain.identity import EVERYONE
 from app.domain.turn import Call, Turn
 
 VERDICT = "simple"

@@ -5,16 +5,24 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import ceil
 from typing import NamedTuple
 
-# Words of a chunk: aimed at, and the most it may have.
+# Words of a chunk: aimed at, and the most it may have; in scripts without spaces, what is as long to a model.
 AIM, MOST = 180, 220
+# A row of a table stays whole up to this size.
+MOST_ROW = 3 * MOST
 # A tail shorter than this joins the piece before it.
 TAIL = 40
 HEADING_SEPARATOR = " > "
+MOST_HEADING_CHARACTERS = 200
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9])|(?<=[。！？])")
+# Han and kana: a character is about a token. Elsewhere a word of this many characters is more than one.
+_DENSE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_DENSE_PER_WORD, _LETTERS_PER_WORD = 1.3, 15
 # Marks that reorder, join or hide text without being seen; soft hyphens and the byte order mark are among them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _UNSEEN_CATEGORIES = {"Cf", "Cc", "Co", "Cn"}
 
 
@@ -39,16 +47,21 @@ class Chunk:
 
 
 class Parsed(NamedTuple):
-    """What a document says, and the text that its readers would not see."""
+    """What a document says, the text that its readers would not see, and its language as PostgreSQL names it, or ""."""
 
     chunks: list[Chunk]
     hidden: str
+    language: str = ""
 
 
 def clean(text: str) -> str:
     """Drop invisible characters and fold white space inside lines."""
-    kept = "".join(mark for mark in text if mark in "\n\t" or unicodedata.category(mark) not in _UNSEEN_CATEGORIES)
+    kept = _CONTROL.sub("", text) if text.isascii() else "".join(filter(_is_seen, text))
     return "\n".join(line for line in (" ".join(line.split()) for line in kept.split("\n")) if line)
+
+
+def _is_seen(mark: str) -> bool:
+    return mark in "\n\t" or unicodedata.category(mark) not in _UNSEEN_CATEGORIES
 
 
 def rows_as_lines(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -66,7 +79,7 @@ def rows_as_lines(rows: Sequence[Sequence[str]]) -> list[str]:
 def pack(blocks: Iterable[Block]) -> Parsed:
     """Join the blocks below one heading and on one page to chunks; rows and sentences stay whole."""
     cleaned = [
-        replace(block, text=clean(block.text), heading=tuple(filter(None, map(clean, block.heading))))
+        replace(block, text=clean(block.text), heading=tuple(filter(None, map(_short, block.heading))))
         for block in blocks
     ]
     seen = [block for block in cleaned if block.text and not block.is_hidden]
@@ -78,35 +91,59 @@ def pack(blocks: Iterable[Block]) -> Parsed:
     return Parsed(chunks, "\n".join(block.text for block in cleaned if block.is_hidden and block.text))
 
 
+def _short(heading: str) -> str:
+    cleaned = " ".join(clean(heading).split())
+    return cleaned if len(cleaned) <= MOST_HEADING_CHARACTERS else cleaned[: MOST_HEADING_CHARACTERS - 1] + "…"
+
+
 def _texts(blocks: Iterable[Block]) -> list[str]:
     texts: list[list[str]] = [[]]
+    size = 0
     for piece in (piece for block in blocks for piece in _pieces(block)):
-        if texts[-1] and _size(*texts[-1], piece) > MOST:
+        longer = _size(piece)
+        if texts[-1] and size + longer > MOST:
             texts.append([])
+            size = 0
         texts[-1].append(piece)
-    if len(texts) > 1 and _size(*texts[-1]) < TAIL:
+        size += longer
+    if len(texts) > 1 and size < TAIL:
         texts[-2:] = [texts[-2] + texts[-1]]
     return ["\n".join(pieces) for pieces in texts if pieces]
 
 
 def _pieces(block: Block) -> Iterator[str]:
-    if block.is_row or _size(block.text) <= MOST:
+    if _size(block.text) <= (MOST_ROW if block.is_row else MOST):
         yield block.text
         return
-    piece: list[str] = []
-    for part in (part for sentence in _SENTENCE_END.split(block.text) for part in _slices(sentence)):
-        if piece and _size(*piece, part) > AIM:
-            yield " ".join(piece)
-            piece = []
-        piece.append(part)
-    yield " ".join(piece)
+    piece, size = "", 0
+    for part, gap in _parts(block.text):
+        longer = _size(part)
+        if piece and size + longer > AIM:
+            yield piece
+            piece, size = "", 0
+        piece = f"{piece}{gap}{part}" if piece else part
+        size += longer
+    yield piece
 
 
-def _slices(sentence: str) -> Iterator[str]:
-    found = sentence.split(" ")
-    for start in range(0, len(found), AIM):
-        yield " ".join(found[start : start + AIM])
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """Cut into sentences, and those that are too long into words, and those into letters; with the gap before each."""
+    for sentence in filter(None, _SENTENCE_END.split(text)):
+        gap = "" if _DENSE.match(sentence) else " "
+        if _size(sentence) <= AIM:
+            yield sentence, gap
+            continue
+        for word in sentence.split(" "):
+            step = AIM if _DENSE.search(word) else AIM * _LETTERS_PER_WORD
+            for start in range(0, len(word), step):
+                yield word[start : start + step], gap if start == 0 else ""
 
 
-def _size(*texts: str) -> int:
-    return sum(len(text.split()) for text in texts)
+def _size(text: str) -> int:
+    """Count words as a model would: long ones and those of dense scripts count for several."""
+    return sum(1 if len(word) <= _LETTERS_PER_WORD and word.isascii() else _weight(word) for word in text.split())
+
+
+def _weight(word: str) -> int:
+    dense = 0 if word.isascii() else len(_DENSE.findall(word))
+    return max(1, ceil(dense / _DENSE_PER_WORD + (len(word) - dense) / _LETTERS_PER_WORD))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import log, sqrt
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.turn import Tape
 from app.retrieval.words import stem, words
 
 DIMENSIONS = 384
@@ -23,28 +25,47 @@ _GRAMS_WEIGHT = 0.6
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors of DIMENSIONS numbers and length 1; another `name` means another space."""
+    """Turns texts into vectors of `dimensions` numbers and length 1; another `name` means another space."""
 
     @property
     def name(self) -> str:
         """Name the space: vectors of different names cannot be compared."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Give one row per text."""
+    @property
+    def dimensions(self) -> int:
+        """Give the length of its vectors; 0 as long as nobody has seen one."""
         ...
+
+    async def embed(self, texts: Sequence[str], *, tape: Tape | None = None, query: bool = False) -> Vectors:
+        """Give one row per text, of questions (`query`) or passages; calls go onto the tape. Raises NoVector."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A question as a vector of the space that is searched; without one, `because` says why there are only words."""
+
+    space: str
+    vector: Vectors | None
+    because: str = ""
 
 
 class LexicalEmbedder:
     """Hashes stems and groups of four letters into signed buckets: near means "shares words", not "means the same"."""
 
     name = "lexical-1"
+    dimensions = DIMENSIONS
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, tape: Tape | None = None, query: bool = False) -> Vectors:
         """Give one row per text; a text without words gets a row of zeros."""
         if len(texts) <= _INLINE:
             return _embed(texts)
         return await asyncio.to_thread(_embed, texts)
+
+    async def question(self, text: str, *, tape: Tape | None = None) -> Sought:
+        """Give a question's vector, where no other space is searched."""
+        return Sought(self.name, _embed([text])[0])
 
 
 def _embed(texts: Sequence[str]) -> Vectors:

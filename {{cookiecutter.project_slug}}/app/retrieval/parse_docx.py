@@ -1,72 +1,196 @@
-"""Word documents: paragraphs and tables in reading order."""
+"""Word: paragraphs, tables and text boxes in reading order; hidden, deleted and remarked text as hidden blocks."""
 
-import io
 import re
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
-from docx import Document
-from docx.oxml.ns import qn
-from docx.oxml.text.run import CT_R
-from docx.table import Table
-from docx.text.paragraph import Paragraph
-
-from app.errors import Unreadable
 from app.retrieval.chunk import Block, rows_as_lines
+from app.retrieval.ooxml import Package, children, first, local, under
 
-MOST_UNPACKED_BYTES = 100_000_000
-_HEADING_STYLE = re.compile(r"^(?:heading (\d)|(title))$", re.IGNORECASE)
+_HEADING_NAME = re.compile(r"^(?:heading (\d)|(title))$", re.IGNORECASE)
 # Half-points: text of two points or less is there for machines.
 _TINY = 4
+_MOST_SPAN = 64
+_AROUND_BLOCKS = ("sdt", "sdtContent", "ins", "moveTo", "customXml", "Choice")
+_AROUND_RUNS = (
+    *_AROUND_BLOCKS,
+    "AlternateContent",
+    "hyperlink",
+    "smartTag",
+    "fldSimple",
+    "dir",
+    "bdo",
+    "oMath",
+    "oMathPara",
+)
+_PLAIN_TABLES = ("", "TableGrid", "TableNormal")
+
+
+class _Style(NamedTuple):
+    name: str = ""
+    based_on: str = ""
+    outline: str = ""
+    is_hidden: bool = False
 
 
 def read(content: bytes) -> Iterator[Block]:
-    """Read blocks; hidden, white and tiny text comes as hidden blocks. Raises Unreadable for a zip bomb."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MOST_UNPACKED_BYTES:
-            raise Unreadable(f"Unpacked, the file has more than {MOST_UNPACKED_BYTES:,} bytes.", reason="oversized")
-    headings: dict[int, str] = {}
-    for item in Document(io.BytesIO(content)).iter_inner_content():
-        path = tuple(headings[level] for level in sorted(headings))
-        if isinstance(item, Table):
-            yield from (Block(line, path, is_row=True) for line in rows_as_lines(list(_rows(item))))
-            continue
-        yield Block(_text(item, hidden=True), path, is_hidden=True)
-        level = _level(item)
+    """Read blocks below their headings; raises whatever a broken file makes the parser raise."""
+    package = Package.open(content)
+    main = package.main()
+    targets = {target.kind: target.name for target in package.targets(main).values()}
+    walk = _Walk(_styles(package, targets.get("styles", "")))
+    yield from walk.blocks(under(package.root(main), "body"))
+    for kind in ("footnotes", "endnotes"):
+        for note in package.root(targets[kind]) if kind in targets else ():
+            # Separators have a type, notes have none.
+            if not any(key.endswith("}type") for key, _ in note.items()):
+                yield from walk.blocks(list(note))
+    if "comments" in targets:
+        comments = package.root(targets["comments"])
+        yield from (Block("".join(comment.itertext()), is_hidden=True) for comment in comments)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Remembers the headings above; `shaded` while inside something with a colour of its own."""
+
+    styles: Mapping[str, _Style]
+    headings: dict[int, str] = field(default_factory=dict)
+
+    def blocks(self, elements: list[Element], *, shaded: bool = False) -> Iterator[Block]:
+        for element in elements:
+            kind = local(element)
+            if kind == "p":
+                yield from self._paragraph(element, shaded=shaded)
+            elif kind == "tbl":
+                yield from self._table(element)
+            elif kind == "AlternateContent":
+                yield from self.blocks(list(element)[:1], shaded=shaded)
+            elif kind in _AROUND_BLOCKS:
+                yield from self.blocks(list(element), shaded=shaded)
+
+    def _paragraph(self, paragraph: Element, *, shaded: bool) -> Iterator[Block]:
+        seen, unseen = self._texts(paragraph, shaded=shaded)
+        yield Block(unseen, is_hidden=True)
+        level = self._level(paragraph)
         if level is None:
-            yield Block(_bullet(item) + _text(item), path)
-        elif _text(item).strip():
-            headings = {key: text for key, text in headings.items() if key < level} | {level: _text(item)}
+            yield Block(self._bullet(paragraph, seen) + seen, self._path())
+        elif seen.strip():
+            self.headings = {key: text for key, text in self.headings.items() if key < level} | {level: seen}
+        for box in _boxes(paragraph):
+            yield from self.blocks(list(box), shaded=True)
+
+    def _table(self, table: Element) -> Iterator[Block]:
+        shaded = _value(first(table, "tblPr", "tblStyle")) not in _PLAIN_TABLES
+        rows: list[list[str]] = []
+        for row in children(table, "tr"):
+            cells: list[str] = []
+            for cell in children(row, "tc"):
+                text, unseen = self._cell(cell, shaded=shaded)
+                yield Block(unseen, is_hidden=True)
+                merged = first(cell, "tcPr", "vMerge")
+                if merged is not None and _value(merged) != "restart" and rows:
+                    # The cell goes on from the row above: rows are read alone, so it is said again.
+                    text = rows[-1][len(cells)] if len(cells) < len(rows[-1]) else ""
+                span = _value(first(cell, "tcPr", "gridSpan"))
+                cells += [text, *[""] * (min(int(span or 1), _MOST_SPAN) - 1)]
+            rows.append(cells)
+        yield from (Block(line, self._path(), is_row=True) for line in rows_as_lines(rows))
+
+    def _cell(self, cell: Element, *, shaded: bool) -> tuple[str, str]:
+        shaded = shaded or _is_shaded(first(cell, "tcPr"))
+        found = [self._texts(element, shaded=shaded) for element in cell.iter() if local(element) == "p"]
+        return " ".join(seen for seen, _ in found).strip(), " ".join(unseen for _, unseen in found).strip()
+
+    def _texts(self, paragraph: Element, *, shaded: bool) -> tuple[str, str]:
+        """Give what a reader sees of a paragraph, and what not: deleted, hidden, white, tiny text, and descriptions."""
+        properties = first(paragraph, "pPr")
+        style = self.styles.get(_value(first(properties, "pStyle")), _Style())
+        shaded = shaded or _is_shaded(properties)
+        seen: list[str] = []
+        unseen: list[str] = []
+        for run, is_deleted in _runs(paragraph):
+            hide = is_deleted or style.is_hidden or self._is_hidden(first(run, "rPr"), shaded=shaded)
+            (unseen if hide else seen).append(_text(run))
+        described = [item.get("descr", "") for item in paragraph.iter() if local(item) == "docPr"]
+        return "".join(seen), "".join([*unseen, *described])
+
+    def _is_hidden(self, properties: Element | None, *, shaded: bool) -> bool:
+        if properties is None:
+            return False
+        vanish, colour, size = (first(properties, name) for name in ("vanish", "color", "sz"))
+        is_white = _value(colour).upper() == "FFFFFF" and not shaded and not _is_shaded(properties)
+        style = self.styles.get(_value(first(properties, "rStyle")), _Style())
+        is_off = _value(vanish) in ("0", "false")
+        return (vanish is not None and not is_off) or is_white or style.is_hidden or float(_value(size) or 24) <= _TINY
+
+    def _level(self, paragraph: Element) -> int | None:
+        id = _value(first(paragraph, "pPr", "pStyle"))
+        for _ in range(10):
+            style = self.styles.get(id, _Style())
+            match = _HEADING_NAME.match(style.name)
+            if match:
+                return int(match.group(1) or 0)
+            if style.outline.isdigit() and int(style.outline) < 9:
+                return int(style.outline) + 1
+            id = style.based_on
+        return None
+
+    def _bullet(self, paragraph: Element, text: str) -> str:
+        style = self.styles.get(_value(first(paragraph, "pPr", "pStyle")), _Style())
+        is_item = "list" in style.name.lower() or first(paragraph, "pPr", "numPr") is not None
+        return "- " if is_item and text.strip() else ""
+
+    def _path(self) -> tuple[str, ...]:
+        return tuple(self.headings[level] for level in sorted(self.headings))
 
 
-def _rows(table: Table) -> Iterator[list[str]]:
-    for row in table.rows:
-        # A merged cell is listed once for every column that it spans.
-        cells = [cell for place, cell in enumerate(row.cells) if place == 0 or cell is not row.cells[place - 1]]
-        yield [" ".join(_text(paragraph) for paragraph in cell.paragraphs).strip() for cell in cells]
+def _runs(element: Element, *, deleted: bool = False) -> Iterator[tuple[Element, bool]]:
+    for child in element:
+        kind = local(child)
+        if kind == "r":
+            yield child, deleted
+        elif kind in ("del", "moveFrom"):
+            yield from _runs(child, deleted=True)
+        elif kind in _AROUND_RUNS:
+            yield from _runs(child, deleted=deleted)
 
 
-def _level(paragraph: Paragraph) -> int | None:
-    match = _HEADING_STYLE.match((paragraph.style.name if paragraph.style else "") or "")
-    return int(match.group(1) or 0) if match else None
+def _text(run: Element) -> str:
+    marks = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+    return "".join(item.text or "" if local(item) in ("t", "delText") else marks.get(local(item), "") for item in run)
 
 
-def _bullet(paragraph: Paragraph) -> str:
-    return "- " if paragraph.style and "list" in (paragraph.style.name or "").lower() and paragraph.text.strip() else ""
+def _boxes(element: Element) -> Iterator[Element]:
+    """Find text boxes; programs write each twice, the second time for their elders."""
+    for child in element:
+        if local(child) == "txbxContent":
+            yield child
+        elif local(child) != "Fallback":
+            yield from _boxes(child)
 
 
-def _text(paragraph: Paragraph, *, hidden: bool = False) -> str:
-    runs = paragraph._p.iter(qn("w:r"))
-    return "".join(run.text for run in runs if isinstance(run, CT_R) and _is_hidden(run) is hidden)
+def _value(element: Element | None, name: str = "val") -> str:
+    found = element.items() if element is not None else ()
+    return next((value for key, value in found if key.rpartition("}")[2] == name), "")
 
 
-def _is_hidden(run: CT_R) -> bool:
-    properties = run.rPr
-    if properties is None:
-        return False
-    colour, size, vanish = (properties.find(qn(f"w:{name}")) for name in ("color", "sz", "vanish"))
-    return (
-        (vanish is not None and vanish.get(qn("w:val")) not in ("0", "false"))
-        or (colour is not None and (colour.get(qn("w:val")) or "").upper() == "FFFFFF")
-        or (size is not None and float(size.get(qn("w:val")) or _TINY + 1) <= _TINY)
-    )
+def _is_shaded(properties: Element | None) -> bool:
+    fill = _value(first(properties, "shd"), "fill").upper()
+    return fill not in ("", "AUTO", "FFFFFF") or _value(first(properties, "highlight")) not in ("", "none", "white")
+
+
+def _styles(package: Package, name: str) -> dict[str, _Style]:
+    if not name:
+        return {}
+    return {
+        _value(style, "styleId"): _Style(
+            _value(first(style, "name")),
+            _value(first(style, "basedOn")),
+            _value(first(style, "pPr", "outlineLvl")),
+            (vanish := first(style, "rPr", "vanish")) is not None and _value(vanish) not in ("0", "false"),
+        )
+        for style in children(package.root(name), "style")
+    }

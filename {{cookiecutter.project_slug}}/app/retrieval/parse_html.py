@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from bs4.element import Comment, NavigableString, PreformattedString, Tag
 
 from app.retrieval.chunk import Block, rows_as_lines
-from app.retrieval.parse_text import decode
+from app.retrieval.encoding import decode
 
 _NEVER_SHOWN = ("script", "style", "noscript", "template", "head", "nav", "iframe", "object", "select", "svg")
 _BLOCK_NAMES = (

@@ -7,8 +7,8 @@ from bs4 import BeautifulSoup
 from bs4.formatter import HTMLFormatter
 
 from app.retrieval.chunk import Block, rows_as_lines
+from app.retrieval.encoding import decode
 from app.retrieval.parse_html import take_hidden
-from app.retrieval.parse_text import decode
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)|^\[//\]: #.*$", re.DOTALL | re.MULTILINE)

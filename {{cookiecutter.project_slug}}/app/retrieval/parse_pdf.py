@@ -4,12 +4,14 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pypdf import PageObject, PdfReader
+from pypdf.errors import LimitReachedError
+from pypdf.generic import ArrayObject, DictionaryObject
 
 from app.errors import Unreadable
 from app.retrieval.chunk import Block, rows_as_lines
+from app.retrieval.parse_pdf_ink import Fragment, Ink
 
 MOST_PAGES = 1000
 # Letters this much larger than those of the running text make a heading.
@@ -32,16 +34,45 @@ class _Line:
 
 
 def read(content: bytes) -> Iterator[Block]:
-    """Read paragraphs, headings and simple tables with their page; tiny text comes as hidden blocks."""
+    """Read paragraphs, headings, simple tables and filled forms with their page; what is not seen as hidden blocks.
+
+    Raises Unreadable for a locked PDF, one that holds pictures only, and one too large.
+    """
     reader = PdfReader(io.BytesIO(content))
     if reader.is_encrypted and not reader.decrypt(""):
         raise Unreadable("The PDF is protected by a password.", reason="encrypted")
     if len(reader.pages) > MOST_PAGES:
         raise Unreadable(f"The PDF has {len(reader.pages):,} pages; allowed are {MOST_PAGES:,}.", reason="oversized")
-    pages = [_lines(page) for page in reader.pages]
+    try:
+        found = [Ink(page).follow() for page in reader.pages]
+    except LimitReachedError as error:
+        raise Unreadable("The PDF unpacks to more than it may, or points back to itself.", reason="bomb") from error
+    if not any(ink.fragments for ink in found) and any(_has_picture(page) for page in reader.pages):
+        raise Unreadable("The PDF holds pictures of pages only. It needs text recognition first.", reason="scanned")
+    yield from (Block(text, is_hidden=True) for ink in found for text in ink.hidden)
+    pages = [_lines(ink.fragments) for ink in found]
     for text in (line.text for lines in pages for line in lines if line.size <= _TINY_POINTS):
         yield Block(text, is_hidden=True)
     yield from _blocks([[line for line in lines if line.size > _TINY_POINTS] for lines in pages])
+    for number, page in enumerate(reader.pages, start=1):
+        yield from _notes(page, number)
+
+
+def _has_picture(page: PageObject) -> bool:
+    objects = page.get("/Resources", DictionaryObject()).get_object().get("/XObject", DictionaryObject()).get_object()
+    return any(item.get_object().get("/Subtype") == "/Image" for item in objects.values())
+
+
+def _notes(page: PageObject, number: int) -> Iterator[Block]:
+    """Read what people typed into fields, and as hidden what they remarked at the margin."""
+    for item in page.get("/Annots", ArrayObject()).get_object():
+        note = item.get_object()
+        name, value, remark = (note.get(key) for key in ("/T", "/V", "/Contents"))
+        if note.get("/Subtype") == "/Widget":
+            if isinstance(value, str) and isinstance(name, str) and note.get("/FT") in ("/Tx", "/Ch"):
+                yield Block(f"{name}: {value}", (), number, is_row=True)
+        elif isinstance(remark, str):
+            yield Block(remark, is_hidden=True)
 
 
 def _blocks(pages: list[list[_Line]]) -> Iterator[Block]:
@@ -63,31 +94,20 @@ def _blocks(pages: list[list[_Line]]) -> Iterator[Block]:
                 yield Block(_joined(group), path, number)
 
 
-def _lines(page: PageObject) -> list[_Line]:
-    fragments: list[tuple[float, float, float, str]] = []
-
-    def visit(text: str, cm: list[float], tm: list[float], _font: Any, size: float) -> None:
-        if text.strip():
-            x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
-            height = size * (abs(tm[3]) or abs(tm[1]) or 1) * (abs(cm[3]) or abs(cm[1]) or 1)
-            fragments.extend(
-                (x, y - place * height * 1.2, height, part) for place, part in enumerate(text.strip("\n").split("\n"))
-            )
-
-    page.extract_text(visitor_text=visit)
-    lines: list[list[tuple[float, float, float, str]]] = []
+def _lines(fragments: list[Fragment]) -> list[_Line]:
+    lines: list[list[Fragment]] = []
     for fragment in fragments:
-        if lines and abs(lines[-1][-1][1] - fragment[1]) < 0.5 * fragment[2]:
+        if lines and abs(lines[-1][-1].y - fragment.y) < 0.5 * fragment.height:
             lines[-1].append(fragment)
         else:
             lines.append([fragment])
     return [_line(line) for line in lines]
 
 
-def _line(fragments: list[tuple[float, float, float, str]]) -> _Line:
+def _line(fragments: list[Fragment]) -> _Line:
     cells = tuple(text.strip() for _, _, _, text in fragments if text.strip())
     places = tuple(round(x) for x, _, _, text in fragments if text.strip())
-    return _Line(cells, places, fragments[0][1], round(max(size for _, _, size, _ in fragments), 1))
+    return _Line(cells, places, fragments[0].y, round(max(size for _, _, size, _ in fragments), 1))
 
 
 def _groups(lines: list[_Line], body: float) -> Iterator[list[_Line]]:

@@ -5,25 +5,13 @@ import io
 import re
 from collections.abc import Iterator
 
-from app.errors import Unreadable
 from app.retrieval.chunk import Block, rows_as_lines
+from app.retrieval.encoding import decode
 
 # A line this long was probably broken by an editor, not by the author.
 _WRAPPED = 50
 _RULE = re.compile(r"^[=\-_*~#]{3,}$")
 _NUMBERED = re.compile(r"^(\d+(\.\d+)*[.)]?|[A-Z][A-Z ]* \d+:)\s+\S")
-
-
-def decode(content: bytes) -> str:
-    """Decode UTF-8, UTF-16 with its mark, or Windows-1252; raises Unreadable for binary content."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    if b"\x00" in content:
-        raise Unreadable("The file holds binary data, not text.", reason="malformed")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
 
 
 def read(content: bytes) -> Iterator[Block]:
@@ -46,7 +34,7 @@ def read_csv(content: bytes) -> Iterator[Block]:
     except csv.Error:
         dialect = csv.excel
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), dialect)]
-    header, *body = [row for row in rows if any(row)]
+    header, *body = [row for row in rows if any(row)] or [[]]
     for row in body or [header]:
         for line in rows_as_lines([_titled(header), row] if body else [row]):
             yield Block(line, is_row=True)

@@ -2,11 +2,21 @@
 
 import re
 from functools import lru_cache
+from threading import local
 
 import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?", re.UNICODE)
-_STEMMER = snowballstemmer.stemmer("english")
+
+
+class _PerThread(local):
+    """A stemmer keeps the word it is at in itself: two threads with one would cut each other's words."""
+
+    def __init__(self) -> None:
+        self.stemmer = snowballstemmer.stemmer("english")
+
+
+_HERE = _PerThread()
 
 # Words of the English language that say nothing about a subject.
 _STOP_WORDS = (
@@ -36,7 +46,7 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """Cut a lower-case word down to its stem: `policies` and `policy` are both `polici`."""
-    return str(_STEMMER.stemWord(word))
+    return str(_HERE.stemmer.stemWord(word))
 
 
 def stems(text: str) -> list[str]:

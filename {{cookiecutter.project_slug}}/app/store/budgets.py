@@ -1,6 +1,5 @@
 """What is spent and reserved per budget: held before a turn's first call, settled with its ledger rows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -57,34 +56,11 @@ class Standing:
     warned: bool
 
 
-async def reserve(
-    work: Work, turn: Turn, *, amount: Decimal, limits: Mapping[str, Decimal | None], hold_s: float
-) -> None:
-    """Hold `amount` US dollars in every budget of the turn, for at most `hold_s` seconds; 0 only looks for room.
-
-    `limits` are US dollars per kind; None is no limit. Raises BudgetSpent. Make it the last statement before the
-    commit: the budgets stay locked until then.
-    """
-    row = (
-        await work.sql(
-            "SELECT * FROM reserve(jsonb_populate_record(NULL::reservations, cast(:turn AS jsonb) ||"
-            " jsonb_build_object('expires_at', now() + make_interval(secs => :hold_s))), cast(:limits AS jsonb))",
-            turn=_holder(turn, amount),
-            hold_s=hold_s,
-            limits=orjson.dumps({kind: str(most) for kind, most in limits.items() if most is not None}).decode(),
-        )
-    ).first()
-    if row is not None:
-        raise BudgetSpent(
-            row.kind, row.name, limit_usd=row.limit_usd, spent_usd=row.spent_usd, reserved_usd=row.reserved_usd
-        )
-
-
 async def settle(work: Work, turn: Turn) -> None:
     """Replace what the turn held by what its priced calls cost; also right when it held nothing, or was given up."""
     await work.sql(
         "SELECT settle(jsonb_populate_record(NULL::reservations, cast(:turn AS jsonb)), cast(:cost AS numeric))",
-        turn=_holder(turn, Decimal(0)),
+        turn=orjson.dumps(holder(turn, Decimal(0))).decode(),
         cost=cost_usd(turn.tape),
     )
 
@@ -95,8 +71,9 @@ def cost_usd(tape: Tape) -> Decimal:
     return sum((cost.quantize(DIGITS, ROUND_HALF_UP) for cost in known), Decimal(0))
 
 
-def _holder(turn: Turn, amount: Decimal) -> str:
-    held: dict[str, Any] = {
+def holder(turn: Turn, amount: Decimal) -> dict[str, Any]:
+    """Give the row of a turn that holds `amount` US dollars, without the time at which it is given up."""
+    return {
         "turn_id": turn.id,
         "user_id": turn.principal.user_id,
         "usecase": turn.usecase.name,
@@ -108,7 +85,6 @@ def _holder(turn: Turn, amount: Decimal) -> str:
         "amount": str(amount),
         "started_at": turn.started_at,
     }
-    return orjson.dumps(held).decode()
 
 
 async def expired(work: Work, *, most: int = 100) -> list[Held]:

@@ -21,6 +21,7 @@ class Sample:
     """What a use case's turns cost in the last days, in US dollars; `turns` are those that people asked for.
 
     `unpriced` of the `calls` have no known price; `saved_*` is what the cache and the routes kept from being spent.
+    `documents_usd` is what jobs spent on the use case's documents, which is no part of the other figures.
     """
 
     turns: int
@@ -29,29 +30,45 @@ class Sample:
     cost_usd: Decimal
     saved_by_cache_usd: Decimal
     saved_by_routes_usd: Decimal
+    documents_usd: Decimal
 
 
 async def sums(work: Work, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
-    """Add up turns or, by model, calls between two times, the dearest first; `unpriced` calls are in no `cost_usd`."""
+    """Add up turns, and calls of jobs, between two times, the dearest first; `unpriced` calls are in no `cost_usd`."""
     statement = _BY_MODEL if by == "model" else _BY_TURN.format(column=_COLUMN[by], by=by)
     rows = await work.sql(statement, since=since, until=until)
     return [dict(row) for row in rows.mappings()]
 
 
 _BY_TURN = """
-SELECT {column} AS "{by}", count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
-    percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
-    coalesce(sum(c.calls), 0)::bigint AS calls, coalesce(sum(c.unpriced), 0)::bigint AS unpriced,
-    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-    coalesce(sum(c.cost_usd), 0) AS cost_usd,
-    sum(saved_usd) + coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_usd
-FROM turns t LEFT JOIN LATERAL (
-    SELECT count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(cost_usd) AS cost_usd
-    FROM calls WHERE turn_id = t.id AND started_at = t.started_at
-) c ON true
-WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
-GROUP BY 1 ORDER BY cost_usd DESC, turns DESC, 1
+WITH asked AS (
+    SELECT {column} AS name, count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
+        coalesce(sum(c.calls), 0) AS calls, coalesce(sum(c.unpriced), 0) AS unpriced,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+        coalesce(sum(c.cost_usd), 0) AS cost_usd,
+        sum(saved_usd) + coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_usd
+    FROM turns t LEFT JOIN LATERAL (
+        SELECT count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(cost_usd) AS cost_usd
+        FROM calls WHERE turn_id = t.id AND started_at = t.started_at
+    ) c ON true
+    WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+    GROUP BY 1
+), jobs AS (
+    SELECT {column} AS name, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd
+    FROM calls WHERE turn_id IS NULL
+    AND started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+    GROUP BY 1
+)
+SELECT coalesce(asked.name, jobs.name) AS "{by}", coalesce(turns, 0) AS turns, coalesce(failed, 0) AS failed,
+    p50_ms, p95_ms, (coalesce(asked.calls, 0) + coalesce(jobs.calls, 0))::bigint AS calls,
+    (coalesce(asked.unpriced, 0) + coalesce(jobs.unpriced, 0))::bigint AS unpriced,
+    coalesce(asked.input_tokens, 0) + coalesce(jobs.input_tokens, 0) AS input_tokens,
+    coalesce(asked.output_tokens, 0) + coalesce(jobs.output_tokens, 0) AS output_tokens,
+    coalesce(asked.cost_usd, 0) + coalesce(jobs.cost_usd, 0) AS cost_usd, coalesce(saved_usd, 0) AS saved_usd
+FROM asked FULL JOIN jobs ON jobs.name = asked.name ORDER BY cost_usd DESC, turns DESC, 1
 """
 _BY_MODEL = """
 SELECT provider || ':' || model AS model, count(DISTINCT turn_id) AS turns,
@@ -88,7 +105,42 @@ async def sample(work: Work, *, usecase: str, days: int) -> Sample:
             days=days,
         )
     ).one()
-    return Sample(**row._mapping, **made._mapping)
+    spent = await work.sql(
+        "SELECT coalesce(sum(cost_usd), 0) FROM calls WHERE turn_id IS NULL AND usecase = :usecase"
+        " AND started_at > now() - make_interval(days => :days)",
+        usecase=usecase,
+        days=days,
+    )
+    return Sample(**row._mapping, **made._mapping, documents_usd=spent.scalar_one())
+
+
+async def jobs_at(
+    work: Work,
+    *,
+    since: datetime,
+    until: datetime,
+    user_id: str | None = None,
+    usecase: str | None = None,
+    limit: int = MOST,
+) -> Sequence[Mapping[str, Any]]:
+    """Add up, between two times, the calls that jobs made by themselves, per job, use case and model."""
+    rows = await work.sql(
+        "SELECT job_id, j.kind, min(c.started_at) AS started_at, c.usecase, c.user_id, c.purpose,"
+        " c.provider || ':' || c.model AS model, count(*) AS calls, count(*) FILTER (WHERE c.error <> '') AS failed,"
+        " sum(c.latency_ms) AS latency_ms, sum(c.input_tokens) AS input_tokens,"
+        " count(*) FILTER (WHERE c.cost_usd IS NULL) AS unpriced, coalesce(sum(c.cost_usd), 0) AS cost_usd"
+        " FROM calls c LEFT JOIN jobs j ON j.id = c.job_id WHERE c.turn_id IS NULL"
+        " AND c.started_at >= :since AND c.started_at < :until"
+        " AND (cast(:user_id AS text) IS NULL OR c.user_id = :user_id)"
+        " AND (cast(:usecase AS text) IS NULL OR c.usecase = :usecase)"
+        " GROUP BY 1, 2, 4, 5, 6, 7 ORDER BY 3 LIMIT :limit",
+        since=since,
+        until=until,
+        user_id=user_id,
+        usecase=usecase,
+        limit=limit,
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 async def turns_at(

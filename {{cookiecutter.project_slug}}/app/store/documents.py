@@ -1,41 +1,33 @@
-"""Documents, who may read them, and the one statement that finds passages in them.
+"""Documents, and who may read them.
 
-Rights hold twice. Every query here names the asker's readers itself; behind it row-level security shows the role
-`app_service` only what `app.readers` of the transaction allows, so that a query which forgot its filter finds nothing.
+Rights hold twice. Every query here names the asker's claims itself; behind it row-level security shows the role
+`app_service` only what the claims of the transaction allow, so that a query which forgot its filter finds nothing.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import delete, insert
-
-from app.domain.turn import Passage
-from app.errors import BadInput, NotFound
+from app.domain.access import Access, Claims
+from app.errors import NotFound
+from app.store import chunks
+from app.store.chunks import HEADING_SEPARATOR, Home, Piece
 from app.store.db import Work
-from app.store.search_sql import SEARCH, SETTINGS
-from app.store.tables import chunks
 
-HEADING_SEPARATOR = " > "
-_READER = re.compile(r"^(everyone|(group|user):[^\s,]{1,200})$")
-# A row of a unique index holds no more than 2,700 bytes.
-_MOST_READERS_BYTES = 2000
+__all__ = ["HEADING_SEPARATOR", "Content", "Document", "Facts", "Piece", "Upload"]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a document besides its text; `readers` are sorted and without doubles."""
+    """What is known of a document besides its text; `access` says who may read it."""
 
     usecase: str
     source: str
     path: str
     title: str
-    readers: tuple[str, ...]
+    access: Access
     media_type: str
     effective_on: date | None = None
     superseded: bool = False
@@ -55,24 +47,17 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One chunk ready to be stored."""
-
-    heading: str
-    page: int | None
-    text: str
-    suspicious: bool
-    embedding: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
 class Content:
-    """What was read from the bytes with this hash: pieces, or the reason why there are none."""
+    """What was read from the bytes with this hash: pieces, or the reason why there are none.
+
+    `language` names a text search configuration of PostgreSQL, such as german; without one it is english.
+    """
 
     hash: str
     pieces: tuple[Piece, ...] = ()
     failure: str = ""
     note: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +71,18 @@ class Upload:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question with everything the search needs; `subject` is the question without the words that only ask."""
-
-    subject: str
-    vector: NDArray[np.float32]
-    readers: tuple[str, ...]
-    usecase: str
-    limit: int
-
-
 _COLUMNS = """
-    d.id, d.usecase, d.source, d.path, d.title, a.readers, d.media_type, d.effective_on, d.superseded, d.owner,
-    d.status, d.detail, d.content_hash, d.updated_at
+    d.id, d.usecase, d.source, d.path, d.title, a.readers, a.denied, a.classification, a.regions, d.media_type,
+    d.effective_on, d.superseded, d.owner, d.status, d.detail, d.content_hash, d.updated_at
     FROM documents d JOIN acls a ON a.id = d.acl_id
 """
+# The filter by rights as other statements name it; its parameters are those of `claimed`.
+MAY_READ = "= ANY (visible_acls(CAST(:names AS text[]), CAST(:clearance AS integer), CAST(:regions AS text[])))"
 
 
-def normal_readers(readers: Sequence[str]) -> tuple[str, ...]:
-    """Sort the readers and drop doubles; raises BadInput for none, too many, or a name of another form."""
-    strange = [reader for reader in readers if not isinstance(reader, str) or not _READER.match(reader)]
-    if strange or not readers:
-        shown = ", ".join(map(repr, strange)) or "nobody"
-        raise BadInput(f'Readers are "everyone", "group:<name>" or "user:<id>", at least one of them; got {shown}.')
-    distinct = tuple(sorted(set(readers)))
-    if sum(len(reader.encode()) + 4 for reader in distinct) > _MOST_READERS_BYTES:
-        raise BadInput("These are too many readers for one document; put the people into a group.")
-    return distinct
+def claimed(claims: Claims) -> dict[str, Any]:
+    """Give the parameters of MAY_READ."""
+    return {"names": list(claims.names), "clearance": claims.clearance, "regions": list(claims.regions)}
 
 
 def document_id(usecase: str, source: str, path: str) -> UUID:
@@ -122,26 +91,29 @@ def document_id(usecase: str, source: str, path: str) -> UUID:
 
 
 async def visible(
-    work: Work, *, readers: Sequence[str], usecase: str = "", limit: int = 100, offset: int = 0
+    work: Work, *, claims: Claims, usecase: str = "", status: str = "", limit: int = 100, offset: int = 0
 ) -> list[Document]:
-    """List what these readers may read, by title; an empty `usecase` means every use case."""
+    """List what these claims may read, by title; an empty `usecase` or `status` means every one."""
     rows = await work.sql(
-        f"SELECT {_COLUMNS} WHERE a.readers && CAST(:readers AS text[]) AND (:usecase = '' OR d.usecase = :usecase)"
+        f"SELECT {_COLUMNS} WHERE d.acl_id {MAY_READ} AND (:usecase = '' OR d.usecase = :usecase)"
+        " AND (:status = '' OR d.status = :status)"
         " ORDER BY d.title, d.id LIMIT :limit OFFSET :offset",
-        readers=list(readers),
+        **claimed(claims),
         usecase=usecase,
+        status=status,
         limit=limit,
         offset=offset,
     )
     return [_document(row) for row in rows.mappings()]
 
 
-async def get(work: Work, id: UUID, *, readers: Sequence[str]) -> Document:
-    """Give a document; raises NotFound when there is none, or none that these readers may read."""
-    document = await find(work, id)
-    if document is None or not set(document.facts.readers) & set(readers):
+async def get(work: Work, id: UUID, *, claims: Claims) -> Document:
+    """Give a document; raises NotFound when there is none, or none that these claims may read."""
+    rows = await work.sql(f"SELECT {_COLUMNS} WHERE d.id = :id AND d.acl_id {MAY_READ}", id=id, **claimed(claims))
+    row = rows.mappings().first()
+    if row is None:
         raise NotFound("There is no such document, or you may not read it.")
-    return document
+    return _document(row)
 
 
 async def find(work: Work, id: UUID) -> Document | None:
@@ -179,27 +151,21 @@ async def save(work: Work, id: UUID, facts: Facts, content: Content) -> None:
         detail=content.failure or content.note,
     )
     stored_id = rows.scalar_one()
-    await work.run(delete(chunks).where(chunks.c.document_id == stored_id))
-    if content.pieces:
-        shared = {"document_id": stored_id, "usecase": facts.usecase, "acl_id": values["acl_id"]}
-        await work.run(
-            insert(chunks),
-            [{**shared, "ordinal": ordinal, **_chunk(facts, piece)} for ordinal, piece in enumerate(content.pieces)],
-        )
+    language = content.language or chunks.LANGUAGE
+    home = Home(stored_id, facts.usecase, facts.title, values["acl_id"], not facts.superseded, language)
+    await chunks.replace(work, home, content.pieces)
 
 
 async def change(work: Work, id: UUID, facts: Facts) -> None:
-    """Set the facts of a document whose text stays as it is; its readers hold for the next search."""
+    """Set the facts of a document whose text stays as it is; its access holds for the next search.
+
+    Triggers take access and validity on to its pieces and their vectors (0008_search.sql).
+    """
     values = await _values(work, facts)
     await work.sql(
         "UPDATE documents SET title = :title, media_type = :media_type, effective_on = :effective_on,"
         " superseded = :superseded, acl_id = :acl_id, owner = :owner, updated_at = now() WHERE id = :id",
         **{name: value for name, value in values.items() if name not in ("usecase", "source", "path")},
-        id=id,
-    )
-    await work.sql(
-        "UPDATE chunks SET acl_id = :acl_id WHERE document_id = :id AND acl_id <> :acl_id",
-        acl_id=values["acl_id"],
         id=id,
     )
 
@@ -208,23 +174,6 @@ async def remove(work: Work, ids: Sequence[UUID]) -> int:
     """Delete documents with all their chunks; gives how many there were."""
     rows = await work.sql("DELETE FROM documents WHERE id = ANY(:ids) RETURNING id", ids=list(ids))
     return len(rows.all())
-
-
-async def search(work: Work, query: Query) -> list[Passage]:
-    """Find the best passages these readers may read, best first; `score` is the share of the subject they cover.
-
-    Rare words count more than frequent ones; documents that a newer one supersedes are left out.
-    """
-    await work.sql(SETTINGS)
-    rows = await work.sql(
-        SEARCH,
-        subject=query.subject.replace("\x00", ""),
-        vector="[" + ",".join(f"{number:.5g}" for number in query.vector.tolist()) + "]",
-        readers=list(query.readers),
-        usecase=query.usecase,
-        limit=query.limit,
-    )
-    return [_passage(row) for row in rows.mappings()]
 
 
 async def add_upload(work: Work, *, user_id: str, filename: str, media_type: str, content: bytes) -> UUID:
@@ -255,50 +204,37 @@ async def forget_upload(work: Work, id: UUID) -> None:
 
 
 async def _values(work: Work, facts: Facts) -> dict[str, Any]:
-    values = {name: getattr(facts, name) for name in Facts.__slots__ if name != "readers"}
-    return values | {"acl_id": await _acl(work, facts.readers)}
+    values = {name: getattr(facts, name) for name in Facts.__slots__ if name != "access"}
+    return values | {"acl_id": await acl(work, facts.access)}
 
 
-async def _acl(work: Work, readers: Sequence[str]) -> int:
-    """Give the number of this set of readers; a new set gets a new number."""
-    wanted = {"readers": list(normal_readers(readers))}
-    find = "SELECT id FROM acls WHERE readers = CAST(:readers AS text[])"
-    found = (await work.sql(find, **wanted)).scalar()
+async def acl(work: Work, access: Access) -> int:
+    """Give the number of this access; a new one gets a new number, and a trigger the level of its classification."""
+    wanted = {
+        "readers": list(access.readers),
+        "denied": list(access.denied),
+        "classification": access.classification,
+        "regions": list(access.regions),
+    }
+    found = (await work.sql(_ACL, **wanted)).scalar()
     if found is None:
-        await work.sql("INSERT INTO acls (readers) VALUES (CAST(:readers AS text[])) ON CONFLICT DO NOTHING", **wanted)
-        found = (await work.sql(find, **wanted)).scalar_one()
+        await work.sql(
+            "INSERT INTO acls (readers, denied, classification, regions) VALUES (CAST(:readers AS text[]),"
+            " CAST(:denied AS text[]), :classification, CAST(:regions AS text[])) ON CONFLICT DO NOTHING",
+            **wanted,
+        )
+        found = (await work.sql(_ACL, **wanted)).scalar_one()
     return int(found)
 
 
-def _chunk(facts: Facts, piece: Piece) -> dict[str, Any]:
-    # The title stands in every heading, so that its words find every chunk.
-    path = [facts.title, *(part for part in piece.heading.split(HEADING_SEPARATOR) if part and part != facts.title)]
-    return {
-        "heading": HEADING_SEPARATOR.join(path),
-        "page": piece.page,
-        "text": piece.text,
-        "suspicious": piece.suspicious,
-        "embedding": piece.embedding,
-    }
+_ACL = (
+    "SELECT id FROM acls WHERE readers = CAST(:readers AS text[]) AND denied = CAST(:denied AS text[])"
+    " AND classification = :classification AND regions = CAST(:regions AS text[])"
+)
 
 
 def _document(row: Any) -> Document:
-    facts = {name: row[name] for name in Facts.__slots__} | {"readers": tuple(row["readers"])}
+    access = Access(tuple(row["readers"]), tuple(row["denied"]), row["classification"], tuple(row["regions"]))
+    facts = {name: row[name] for name in Facts.__slots__ if name != "access"} | {"access": access}
     rest = {name: row[name] for name in Document.__slots__ if name != "facts"}
     return Document(facts=Facts(**facts), **rest)
-
-
-def _passage(row: Any) -> Passage:
-    return Passage(
-        chunk_id=row["id"],
-        document_id=row["document_id"],
-        title=row["title"],
-        uri=row["path"],
-        text=row["text"],
-        score=round(float(row["score"]), 4),
-        heading=row["heading"].removeprefix(row["title"]).removeprefix(HEADING_SEPARATOR),
-        page=row["page"],
-        effective_on=row["effective_on"],
-        visible_by=tuple(row["visible_by"]),
-        suspicious=row["suspicious"],
-    )

@@ -3,26 +3,61 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.outcome import Outcome
-from app.domain.turn import Call, Passage, Route, Turn
+from app.domain.turn import Call, Message, Passage, Route, Turn
 from app.errors import NotFound
-from app.store.budgets import Held
-from app.store.db import Work
+from app.store import evidence
+from app.store.budgets import Held, cost_usd
+from app.store.db import Database, Work
+from app.store.plain import as_json
 from app.store.sessions import pointer
-from app.store.tables import calls, turns
+from app.store.tables import turns
 
 
-async def record(work: Work, turn: Turn) -> bool:
-    """Write the turn and its calls; False when the turn has its row already, because it was given up for dead."""
-    written = await work.run(insert(turns).on_conflict_do_nothing().returning(turns.c.id), turn_row(turn))
-    if turn.tape.calls:
-        await work.run(insert(calls), [_call_row(turn, call) for call in turn.tape.calls])
-    return written.first() is not None
+async def record(work: Work, turn: Turn, said: Sequence[Message] | None) -> bool:
+    """Write the turn, its calls and what was `said`; False when it has its row already: it was given up for dead.
+
+    None leaves sessions alone; otherwise the turn lets go of its session, also when nothing was said.
+    """
+    row, made, messages = _written(turn, said)
+    rows = await work.sql(
+        "SELECT record_turn(cast(:turn AS jsonb), cast(:made AS jsonb), cast(:said AS jsonb))",
+        turn=row,
+        made=made,
+        said=messages,
+    )
+    return bool(rows.scalar_one())
+
+
+async def end(database: Database, turn: Turn, said: Sequence[Message] | None) -> bool:
+    """Do the same and settle the budgets, in one trip: for a turn that leaves nothing else behind."""
+    statement: LiteralString = "SELECT end_turn(%s::jsonb, %s::jsonb, %s::jsonb, %s)"
+    return bool(await database.trip(statement, *_written(turn, said), cost_usd(turn.tape)))
+
+
+def _written(turn: Turn, said: Sequence[Message] | None) -> tuple[str, str, str | None]:
+    made = as_json([_call_row(turn, call) | {"ordinal": place} for place, call in enumerate(turn.tape.calls, start=1)])
+    return as_json(turn_row(turn)), made, None if said is None else as_json(_messages(turn, said))
+
+
+def _messages(turn: Turn, said: Sequence[Message]) -> list[dict[str, Any]]:
+    # Citations go with what the assistant said, without quotes: rights may change tomorrow.
+    cited = turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
+    pointers = [pointer(citation) for citation in cited]
+    return [
+        {
+            "place": place,
+            "role": message.role,
+            "text": message.text,
+            "citations": pointers if message.role == "assistant" else [],
+        }
+        for place, message in enumerate(said, start=1)
+    ]
 
 
 async def give_up(work: Work, held: Held) -> bool:
@@ -73,16 +108,17 @@ def turn_row(turn: Turn) -> dict[str, Any]:
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": usage.cost_usd,
-        "steps": [asdict(step) for step in turn.tape.steps],
+        "steps": turn.tape.steps,
         "passages": [_evidence(passage) for passage in turn.passages],
+        "retrieval": evidence.row(turn.tape.retrievals),
         "citations": [pointer(citation) for citation in draft.citations] if draft else [],
-        "skipped": [asdict(skip) for skip in turn.tape.skipped],
-        "tools": [asdict(use) for use in turn.tape.tools],
+        "skipped": turn.tape.skipped,
+        "tools": turn.tape.tools,
         "route": _route(turn.tape.route),
         "saved_usd": turn.tape.saved_usd,
         "age_s": draft.age_s if draft else None,
         "shadow_of": turn.shadow_of,
-        "findings": [asdict(finding) for finding in turn.findings],
+        "findings": turn.findings,
         "error": turn.error.slug if turn.error else "",
         "trace_id": turn.trace_id,
     }
@@ -148,7 +184,7 @@ async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, 
     )
     if row is None:
         raise NotFound("There is no turn with this id that you may see.")
-    made = await work.sql("SELECT * FROM calls WHERE turn_id = :id ORDER BY started_at, attempt", id=turn_id)
+    made = await work.sql("SELECT * FROM calls WHERE turn_id = :id ORDER BY ordinal", id=turn_id)
     return {**row, "calls": [dict(call) for call in made.mappings()]}
 
 

@@ -94,8 +94,10 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         await actions.approve(work, review_id, edited=decision.arguments)
     else:
         await actions.reject(work, review_id)
-    # The audit cannot be forgotten, so it names the uses and leaves out their arguments.
+    # The audit cannot be forgotten, and who reads it may not read what was quoted: it says what was edited, not how.
+    edited = {"text": decision.final is not None, "data": decision.data is not None}
     uses = [{"tool": each["tool"], "edited": each["ordinal"] in decision.arguments} for each in row["actions"]]
     await flags.note(work, actor=decision.by, action=f"review.{status}", subject=str(review_id),
-                     reason=decision.because, before={"status": "open"}, after={**result, "actions": uses})  # fmt: skip
+                     reason=decision.because, before={"status": "open"},
+                     after={"status": status, "edited": edited, "actions": uses})  # fmt: skip
     return await get(work, review_id)

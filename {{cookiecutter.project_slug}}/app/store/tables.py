@@ -12,12 +12,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    SmallInteger,
     Table,
     Text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
-
-EMBEDDING_DIMENSIONS = 384
 
 metadata = MetaData()
 
@@ -53,6 +52,8 @@ messages = Table(
     Column("text", Text),
     Column("citations", JSONB(none_as_null=True)),
     _time("created_at"),
+    Column("documents", ARRAY(UUID(as_uuid=True))),
+    Column("forgotten", Boolean),
 )
 
 # Append-only and partitioned by month: the application's role may insert and read, nothing else.
@@ -82,6 +83,7 @@ turns = Table(
     Column("cost_usd", Numeric(14, 8)),
     Column("steps", JSONB(none_as_null=True)),
     Column("passages", JSONB(none_as_null=True)),
+    Column("retrieval", JSONB(none_as_null=True)),
     Column("citations", JSONB(none_as_null=True)),
     Column("skipped", JSONB(none_as_null=True)),
     Column("tools", JSONB(none_as_null=True)),
@@ -118,6 +120,8 @@ calls = Table(
     Column("cached_tokens", Integer),
     Column("wait_ms", Double),
     Column("first_token_ms", Double),
+    Column("ordinal", Integer),
+    _uuid("job_id"),
 )
 
 feedback = Table(
@@ -207,7 +211,16 @@ uploads = Table(
     _time("created_at"),
 )
 
-acls = Table("acls", metadata, Column("id", Integer, primary_key=True), Column("readers", ARRAY(Text)))
+acls = Table(
+    "acls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("readers", ARRAY(Text)),
+    Column("denied", ARRAY(Text)),
+    Column("classification", Text),
+    Column("clearance", Integer),
+    Column("regions", ARRAY(Text)),
+)
 
 # Everything that quotes a document carries its acl; row-level security reads the same column.
 documents = Table(
@@ -226,8 +239,20 @@ documents = Table(
     Column("owner", Text),
     Column("status", Text),
     Column("detail", Text),
+    Column("version", Text),
     _time("created_at"),
     _time("updated_at"),
+)
+
+# Written by a trigger of `documents`: since when a document has its readers, and by which job.
+access_changes = Table(
+    "access_changes",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    _uuid("document_id"),
+    _time("at"),
+    Column("acl_id", Integer),
+    _uuid("job_id"),
 )
 
 chunks = Table(
@@ -242,8 +267,33 @@ chunks = Table(
     Column("page", Integer),
     Column("text", Text),
     Column("suspicious", Boolean),
+    Column("language", Text),
+    Column("is_current", Boolean),
     Column("words", TSVECTOR),
-    Column("embedding", HALFVEC(EMBEDDING_DIMENSIONS)),
+)
+
+# A table vectors_<id> belongs to each: the function make_space makes it (0008_search.sql).
+spaces = Table(
+    "spaces",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    Column("name", Text),
+    Column("dimensions", Integer),
+    Column("status", Text),
+    Column("weight", Double),
+    _time("made_at"),
+    Column("maker", JSONB(none_as_null=True)),
+    _time("retired_at"),
+)
+
+# Current chunks by access and language; a trigger keeps it, and the plan of a search is chosen by it.
+chunk_counts = Table(
+    "chunk_counts",
+    metadata,
+    Column("usecase", Text, primary_key=True),
+    Column("acl_id", Integer, primary_key=True),
+    Column("language", Text, primary_key=True),
+    Column("chunks", BigInteger),
 )
 
 # Grows with every change of a document that these readers see; a trigger keeps it, so our roles only read.

@@ -10,6 +10,7 @@ GaugeName = Literal[
     "dependency_up",
     "model_breaker_open",
     "flags_age_seconds",
+    "directory_age_seconds",
     "ai_paused",
     "db_pool_in_use",
     "db_pool_size",
@@ -26,6 +27,7 @@ GaugeName = Literal[
 _TURN_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
 _WAIT_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 _FOUND = (0, 1, 2, 3, 5, 8, 13, 20)
+_WEIGHED = (0, 1, 3, 10, 20, 50, 100, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ METRICS = (
     _counter("unpriced_calls_total", "calls without a known price: their cost is missing, not zero", "model"),
     _histogram("retrieval_duration_seconds", "time of the retrieve step", "usecase", buckets=_TURN_S),
     _histogram("passages_found", "passages that the asker may read, per turn", "usecase", buckets=_FOUND),
+    _histogram(
+        "search_duration_seconds", "time of one search, by the plan it took", "usecase", "plan", buckets=_TURN_S
+    ),
+    _histogram("passages_considered", "passages that one search weighed", "usecase", buckets=_WEIGHED),
     _counter("jobs_total", "jobs that ended, by how", "kind", "status"),
     _histogram("job_queue_wait_seconds", "time from accepted to started", "kind", buckets=_WAIT_S),
     _histogram("job_duration_seconds", "time from started to ended", "kind", buckets=_WAIT_S),
@@ -108,6 +114,11 @@ METRICS = (
     _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),
     _gauge("model_breaker_open", "1 when calls of the model are held back, 0 when they go in", "provider", "model"),
     _gauge("flags_age_seconds", "time since this process last read the flags from the database"),
+    _gauge(
+        "directory_age_seconds",
+        "time since the company's directory was last read; a billion when never, absent without a directory",
+        fresh_s=60,
+    ),
     _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),
     _gauge("db_pool_in_use", "database connections of this process that are in use"),
     _gauge("db_pool_size", "database connections that this process may open"),

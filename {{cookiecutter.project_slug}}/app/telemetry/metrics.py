@@ -12,7 +12,7 @@ from opentelemetry.metrics import MeterProvider
 
 from app.domain.job import Job
 from app.domain.outcome import Outcome
-from app.domain.turn import Call, Turn
+from app.domain.turn import Call, Retrieval, Turn
 from app.domain.usecase import UseCase
 from app.telemetry.declared import BY_NAME, GaugeName
 from app.telemetry.meters import Meters
@@ -126,9 +126,21 @@ def record_turn(turn: Turn) -> None:
         _record_call(call, usecase=name, unit=turn.principal.unit or "none")
 
 
+def record_calls(calls: Iterable[Call], *, usecase: str, unit: str) -> None:
+    """Count calls of models that no turn made."""
+    for call in calls:
+        _record_call(call, usecase=usecase, unit=unit or "none")
+
+
 def record_cache(usecase: str, result: str) -> None:
     """Count what a turn found in the cache of answers."""
     _add("cache_total", 1, usecase=usecase, result=result)
+
+
+def record_search(usecase: str, search: Retrieval) -> None:
+    """Record one search: how long it took by which plan, and how many passages it weighed."""
+    _time("search_duration_seconds", search.ms, usecase=usecase, plan=search.plan)
+    _record("passages_considered", len(search.considered), usecase=usecase)
 
 
 def record_first_token(usecase: str, seconds: float) -> None:

@@ -108,7 +108,7 @@ def proposed(turn: Turn) -> Proposed:
         {"tool": use.tool, "arguments": _each_text(use.arguments, lambda text: unmask(text, turn.masks))}
         for use in uses
     ]
-    return Proposed(actions, turn.principal.groups, turn.principal.unit)
+    return Proposed(actions, turn.principal.token_groups, turn.principal.unit)
 
 
 def as_text(result: Any) -> str:

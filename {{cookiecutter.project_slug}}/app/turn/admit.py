@@ -1,6 +1,7 @@
 """May this person ask this, now?"""
 
 from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 from app.control.budgets import Budgets
 from app.control.flags import Flags
@@ -9,8 +10,9 @@ from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.turn import StopTurn, Turn
 from app.errors import Forbidden, OverRate, Paused, SessionBusy
-from app.store import budgets, idempotency, sessions
-from app.store.db import Database, Work
+from app.store import admission, budgets, idempotency, quoting
+from app.store.admission import Terms
+from app.store.db import Database
 
 # A holder that has not let go so long after its deadline is dead.
 SLACK_S = 6.0
@@ -33,12 +35,7 @@ class Admit:
         self._switch(turn)
         if turn.is_interactive:
             await self._rate(turn)
-        async with self.database.work() as work:
-            if turn.channel == "api":
-                turn = await self._session(work, turn)
-            # Last: the budgets, which many turns share, stay locked until the commit.
-            await self._budget(work, turn)
-        return turn
+        return await self._held(turn)
 
     def _permission(self, turn: Turn) -> None:
         contract, who = turn.usecase.contract, turn.principal
@@ -62,43 +59,43 @@ class Admit:
             )
             raise StopTurn(Outcome.REFUSED_RATE, error=error)
 
-    async def _budget(self, work: Work, turn: Turn) -> None:
+    async def _held(self, turn: Turn) -> Turn:
+        is_new = turn.session_id is None if turn.channel == "api" else None
+        if is_new:
+            turn = turn.with_(session_id=uuid4())
+        timeout_s = turn.usecase.contract.latency.timeout_s
+        terms = Terms(
+            amount=self.budgets.most_usd(turn.usecase),
+            limits=self.budgets.limits(turn),
+            hold_s=timeout_s + HOLD_S,
+            busy_s=timeout_s + SLACK_S,
+            is_new=is_new,
+        )
         try:
-            await budgets.reserve(
-                work,
-                turn,
-                amount=self.budgets.most_usd(turn.usecase),
-                limits=self.budgets.limits(turn),
-                hold_s=turn.usecase.contract.latency.timeout_s + HOLD_S,
-            )
-        except budgets.BudgetSpent as spent:
-            raise StopTurn(Outcome.REFUSED_BUDGET, error=self.budgets.refusal(turn, spent)) from spent
-
-    async def _session(self, work: Work, turn: Turn) -> Turn:
-        who, busy_s = turn.principal.user_id, turn.usecase.contract.latency.timeout_s + SLACK_S
-        if turn.session_id is None:
-            session_id = await sessions.start(
-                work, usecase=turn.usecase.name, user_id=who, title=turn.question, turn_id=turn.id, busy_s=busy_s
-            )
-            return turn.with_(session_id=session_id)
-        try:
-            history = await sessions.claim(
-                work, turn.session_id, usecase=turn.usecase.name, user_id=who, turn_id=turn.id, busy_s=busy_s
-            )
+            history = await admission.admit(self.database, turn, terms)
         except SessionBusy as error:
             raise StopTurn(Outcome.REFUSED_BUSY, error=error) from error
-        return turn.with_(history=history)
+        except budgets.BudgetSpent as spent:
+            raise StopTurn(Outcome.REFUSED_BUDGET, error=self.budgets.refusal(turn, spent)) from spent
+        return turn.with_(history=history) if history else turn
 
 
 async def replayed(database: Database, turn: Turn) -> dict[str, object] | None:
-    """Take the turn's Idempotency-Key, or give the response that the first request with it received."""
+    """Take the turn's Idempotency-Key, or give the response that the first request with it received.
+
+    Its answer is withheld once it stands on a document that the asker may not read any more.
+    """
     if turn.idempotency is None:
         return None
-    async with database.work() as work:
-        return await idempotency.begin(
+    claims = turn.principal.claims
+    async with database.work(claims=claims) as work:
+        stored = await idempotency.begin(
             work,
             turn.idempotency,
             user_id=turn.principal.user_id,
             subject_id=turn.id,
             busy_s=turn.usecase.contract.latency.timeout_s + SLACK_S,
         )
+        if stored and await quoting.withheld(work, [UUID(stored["turn_id"])], claims=claims):
+            return {**stored, "answer": quoting.WITHHELD, "data": None, "citations": []}
+        return stored

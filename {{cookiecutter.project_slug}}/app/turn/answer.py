@@ -11,6 +11,7 @@ from app.guard.stream import StreamGuard, Withheld
 from app.llm.gateway import Gateway
 from app.retrieval.search import Searcher
 from app.turn.check import instructions_of
+from app.turn.evidence import given_again
 from app.turn.kit import Lent
 
 
@@ -48,8 +49,10 @@ class Answer:
                 await guard.finish(draft.text)
         except Withheld as stop:
             return turn.with_(draft=_torn(turn, stop), findings=(stop.finding,), masks=masks)
-        if draft.rung == "cached" and turn.stale:
-            turn = turn.with_(passages=turn.stale.passages)
+        stale = turn.stale
+        if draft.rung == "cached" and stale:
+            turn = turn.with_(passages=stale.passages)
+            given_again(turn, stale.passages, of=stale.turn_id)
         return turn.with_(draft=draft, masks=masks)
 
     async def _made(self, turn: Turn, masks: dict[str, str]) -> Draft:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from app.domain.turn import Draft, Passage, Turn
-from app.guard.passages import screened
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
 from app.retrieval.search import Searcher
 from app.turn.actions import InTurn
+from app.turn.retrieve import looked_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,7 @@ class Lent:
 
     async def search(self, question: str) -> tuple[Passage, ...]:
         """Find passages the asker may read."""
-        limit = self.turn.usecase.contract.retrieval.passages
-        found = await self.searcher.search(
-            question, principal=self.turn.principal, usecase=self.turn.usecase.name, limit=limit
-        )
-        passages, masks = screened(found, self.masks)
+        passages, masks = await looked_up(self.searcher, self.turn, question, self.masks)
         self.masks.update(masks)
         return passages
 

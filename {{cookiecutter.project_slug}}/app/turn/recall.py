@@ -17,6 +17,7 @@ from app.store.cache import Answers, Found, Question, age_s
 from app.store.db import Database
 from app.store.shared import SharedAway
 from app.telemetry import metrics
+from app.turn.evidence import given_again
 from app.turn.likeness import CHANNELS, Place, day_of, is_worth_keeping, may_share, place_of
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ class Recall:
 
     async def _recalled(self, turn: Turn) -> Turn:
         async with self.database.work() as work:
-            sight = await corpus.sight(work, usecase=turn.usecase.name, readers=turn.principal.readers)
+            sight = await corpus.sight(work, usecase=turn.usecase.name, claims=turn.principal.claims)
         place = place_of(turn, policy=self.gateway.policy(turn.usecase), sight=sight)
         found, has_waited = await self._found(turn, place)
         try:
@@ -80,6 +81,7 @@ class Recall:
         if passages is None:
             return _counted(turn, "miss")
         turn.tape.saved_usd += remembered.cost_usd or 0
+        given_again(turn, passages, of=remembered.turn_id)
         age = round(age_s(remembered), 1)
         draft = replace(remembered.draft, rung=CACHED, outcome=Outcome.ANSWERED_CACHED, age_s=age)
         reason = f"the answer of turn {remembered.turn_id}"
@@ -105,9 +107,9 @@ class Recall:
         """Give the passages with the names by which this asker may read them; None when one may not be read."""
         if not passages:
             return passages
-        ids, readers = {passage.document_id for passage in passages}, turn.principal.readers
-        async with self.database.work(readers=readers) as work:
-            by = await corpus.seen_by(work, ids, readers=readers)
+        ids, claims = {passage.document_id for passage in passages}, turn.principal.claims
+        async with self.database.work(claims=claims) as work:
+            by = await corpus.seen_by(work, ids, claims=claims)
         if ids - by.keys():
             return None
         return tuple(replace(passage, visible_by=by[passage.document_id]) for passage in passages)
@@ -115,11 +117,13 @@ class Recall:
     async def _embedded(self, turn: Turn, ticket: Ticket, *, scope: str) -> Ticket:
         assert self.embeddings is not None
         try:
-            (vector,) = await self.embeddings.embed([turn.screened], tape=turn.tape, until_s=turn.deadline_s)
+            (vector,) = await self.embeddings.embed(
+                [turn.screened], tape=turn.tape, query=True, until_s=turn.deadline_s
+            )
         except NoVector as error:
             log.warning("cache.no_vector", turn_id=str(turn.id), error=str(error))
             return ticket
-        return replace(ticket, scope=scope, vector=vector)
+        return replace(ticket, scope=scope, vector=tuple(vector.tolist()))
 
     async def _similar(self, turn: Turn, ticket: Ticket) -> Remembered | None:
         cache = turn.usecase.contract.cache

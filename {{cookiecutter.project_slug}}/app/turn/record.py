@@ -6,7 +6,7 @@ from app.domain.outcome import Outcome
 from app.domain.turn import Message, Turn
 from app.errors import DependencyDown
 from app.guard.pii import mask
-from app.store import budgets, idempotency, jobs, ledger, reviews, sessions
+from app.store import budgets, idempotency, jobs, ledger, reviews
 from app.store.db import Database, Work
 from app.turn.actions import proposed
 from app.turn.response import response
@@ -26,32 +26,24 @@ class Record:
         if not turn.screened:
             # Refused before the screen: what was typed is kept masked all the same.
             turn = turn.with_(screened=mask(turn.question, {})[0])
-        async with self.database.work() as work:
-            if turn.job_item:
-                await jobs.hold(work, turn.job_item.job_id, lease=turn.job_item.lease)
-            in_time = await ledger.record(work, turn)
-            if in_time and turn.channel != "shadow":
-                await self._session(work, turn)
-                await self._review(work, turn)
-                await self._item(work, turn)
-                await self._key(work, turn)
-            # Last: the budgets, which many turns share, stay locked until the commit.
-            await budgets.settle(work, turn)
+        in_time = await (self._with_more(turn) if _leaves_more(turn) else ledger.end(self.database, turn, _said(turn)))
         if not in_time:
             # Its calls are in the ledger and its budgets are right now; its session and key may be somebody else's.
             raise DependencyDown("The turn was given up for dead before it was recorded; send it again.")
         return turn
 
-    async def _session(self, work: Work, turn: Turn) -> None:
-        if turn.session_id is None or turn.channel != "api":
-            return
-        held = await sessions.release(work, turn.session_id, turn_id=turn.id)
-        if held and turn.answer:
-            said = (Message("user", turn.question), Message("assistant", turn.answer))
-            citations = (
-                turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
-            )
-            await sessions.say(work, turn.session_id, turn_id=turn.id, said=said, citations=citations)
+    async def _with_more(self, turn: Turn) -> bool:
+        async with self.database.work() as work:
+            if turn.job_item:
+                await jobs.hold(work, turn.job_item.job_id, lease=turn.job_item.lease)
+            in_time = await ledger.record(work, turn, _said(turn))
+            if in_time and turn.channel != "shadow":
+                await self._review(work, turn)
+                await self._item(work, turn)
+                await self._key(work, turn)
+            # Last: the budgets, which many turns share, stay locked until the commit.
+            await budgets.settle(work, turn)
+        return in_time
 
     async def _review(self, work: Work, turn: Turn) -> None:
         if turn.outcome is Outcome.ESCALATED_REVIEW and turn.channel != "evaluation":
@@ -90,3 +82,14 @@ class Record:
             await idempotency.finish(work, turn.idempotency, user_id=who, subject_id=turn.id, response=response(turn))
         else:
             await idempotency.abandon(work, turn.idempotency, user_id=who, subject_id=turn.id)
+
+
+def _leaves_more(turn: Turn) -> bool:
+    """Say whether more than its row, calls and session is written, which takes a transaction of several statements."""
+    return turn.job_item is not None or turn.idempotency is not None or turn.outcome is Outcome.ESCALATED_REVIEW
+
+
+def _said(turn: Turn) -> tuple[Message, ...] | None:
+    if turn.session_id is None or turn.channel != "api":
+        return None
+    return (Message("user", turn.question), Message("assistant", turn.answer)) if turn.answer else ()

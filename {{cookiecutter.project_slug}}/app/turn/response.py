@@ -45,5 +45,6 @@ def _citation(turn: Turn, citation: Citation) -> dict[str, Any]:
         "uri": citation.uri,
         "heading": unmask(citation.heading, turn.masks),
         "page": citation.page,
+        "anchor": citation.anchor,
         "quote": unmask(citation.quote, turn.masks),
     }

@@ -1,10 +1,13 @@
 """Find passages that the asker may read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.domain.turn import Turn
+from app.domain.turn import Passage, Turn
 from app.guard.passages import screened
-from app.retrieval.search import Searcher
+from app.retrieval.search import Asked, Searcher
+from app.retrieval.sift import Bounds
+from app.turn.evidence import noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +18,25 @@ class Retrieve:
 
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with its passages; those that carry instructions to the model are left out."""
-        retrieval = turn.usecase.contract.retrieval
-        if not retrieval.enabled:
+        if not turn.usecase.contract.retrieval.enabled:
             return turn
-        found = await self.searcher.search(
-            turn.question, principal=turn.principal, usecase=turn.usecase.name, limit=retrieval.passages
-        )
-        passages, masks = screened((passage for passage in found if passage.score >= retrieval.min_score), turn.masks)
+        passages, masks = await looked_up(self.searcher, turn, turn.question, turn.masks)
         return turn.with_(passages=passages, masks=masks)
+
+
+async def looked_up(
+    searcher: Searcher, turn: Turn, question: str, masks: Mapping[str, str]
+) -> tuple[tuple[Passage, ...], dict[str, str]]:
+    """Search within the turn's contract and note how on its tape; give masked passages, and the grown map."""
+    retrieval = turn.usecase.contract.retrieval
+    asked = Asked(
+        question,
+        turn.principal,
+        turn.usecase.name,
+        Bounds(retrieval.passages, retrieval.max_tokens),
+        until_s=turn.deadline_s,
+    )
+    found = await searcher.look(asked, tape=turn.tape)
+    passages, grown = screened((each for each in found.passages if each.score >= retrieval.min_score), masks)
+    noted(turn, found.retrieval, found=found.passages, kept=passages, masks=grown)
+    return passages, grown

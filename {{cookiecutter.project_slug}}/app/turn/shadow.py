@@ -9,7 +9,7 @@ import structlog
 
 from app.domain.contract import Cache, Shadow
 from app.domain.outcome import Outcome
-from app.domain.turn import Turn
+from app.domain.turn import Tape, Turn
 from app.domain.usecase import UseCase
 from app.llm.gateway import Gateway
 from app.turn.pipeline import Pipeline
@@ -98,6 +98,7 @@ def _shadow(turn: Turn) -> Turn:
         fields=turn.fields,
         history=turn.history,
         passages=turn.passages,
+        tape=Tape(retrievals=list(turn.tape.retrievals)),
         channel="shadow",
         shadow_of=turn.id,
     )

@@ -9,21 +9,20 @@ from app.control import budgets
 from app.control.auth import Authenticator, DevelopmentIssuer, OidcIssuer
 from app.control.flags import Flags, switch_definition, switch_key
 from app.control.limits import Rates
+from app.control.people import People
 from app.control.roles import Roles
 from app.domain.usecase import UseCase
-from app.guard.input import is_suspicious
-from app.llm import catalog
+from app.errors import DependencyDown
 from app.llm.gateway import Gateway
-from app.llm.providers import Providers
-from app.retrieval.embed import LexicalEmbedder
+from app.retrieval.reading import ReadingRoom
 from app.retrieval.search import Searcher
+from app.retrieval.spaces import Spaces
 from app.settings import Settings
 from app.store.broadcast import Broadcast
 from app.store.db import Database
 from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry import metrics
-from app.telemetry.instrumentation import instrument_engine, instrument_redis
 from app.turn.admit import Admit
 from app.turn.answer import Answer
 from app.turn.check import Check, Unmask
@@ -32,18 +31,24 @@ from app.turn.record import Record
 from app.turn.retrieve import Retrieve
 from app.turn.screen import Screen
 from app.turn.shadow import Shadows, alone
-from app.wiring import usecases, vendors
+from app.wiring import embedding, usecases, vendors
+from app.wiring.documents import documents
 from app.wiring.expecting import asked
+from app.wiring.ground import Ground, ground
+from app.wiring.inspecting import inspection
 from app.wiring.recalling import Recalling, recalling
 from app.wiring.watch import Watch
 from app.work.actions import Actions
 from app.work.budgets import BudgetKeeper
+from app.work.directory import DirectoryKeeper
+from app.work.embedding import Embedding
 from app.work.forecast import Forecaster
 from app.work.housekeeping import Housekeeping
-from app.work.ingestion import Ingestion
+from app.work.inspecting import Inspection
 from app.work.jobs import Jobs
-from app.work.outbox import Dispatch, Relay
+from app.work.outbox import Dispatch
 from app.work.reviews import Reviews
+from app.work.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Service:
     broadcast: Broadcast
     authenticator: Authenticator
     roles: Roles
+    people: People
     flags: Flags
     gateway: Gateway
     turnstile: Turnstile
@@ -65,8 +71,14 @@ class Service:
     recalling: Recalling
     pipeline: Pipeline
     shadows: Shadows
+    reading: ReadingRoom
+    embedders: embedding.Embedders
+    spaces: Spaces
+    embedding: Embedding
     jobs: Jobs
     reviews: Reviews
+    inspection: Inspection
+    directory: DirectoryKeeper
     housekeeping: Housekeeping
     forecaster: Forecaster
     watch: Watch
@@ -76,22 +88,27 @@ class Service:
         usecases.warn(self.usecases)
         metrics.announce(self.usecases.values())
         metrics.before_scrape(self._observe)
+        with suppress(DependencyDown):
+            await self.directory.keep_levels()
+            await self.embedding.notice()
         await self.flags.start(_seeds(self.settings, self.usecases))
         self.watch.start(self._look)
         shadowed = [alone(case) for case in self.usecases.values() if case.contract.shadow.role]
         self.gateway.warm([*self.usecases.values(), *shadowed])
-        self.recalling.warm()
 
     async def stop(self) -> None:
         """Let go of everything."""
         metrics.forget_scrape(self._observe)
         await self.shadows.stop()
+        await self.reading.close()
         await self.watch.stop()
         await self.flags.stop()
         with suppress(OSError):
             await self.gateway.aclose()
         await self.turnstile.close()
         await self.recalling.close()
+        await self.embedders.aclose()
+        await self.searcher.aclose()
         await self.shared.close()
         await self.broadcast.close()
         for database in (self.database, self.ingest_database):
@@ -127,75 +144,70 @@ class Service:
 
 def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     """Put the rooms together; nothing is connected yet. Raises CannotStart with every fault of the contracts."""
-    models = catalog.parse(settings.config("models"))
-    cases = _cases(settings, models)
-    database = Database(settings.database_url, pool_size=settings.pool_size)
-    ingest_database = Database(settings.database_url, role="app_ingest", pool_size=2)
-    for opened in (database, ingest_database):
-        instrument_engine(opened.engine)
-    instrument_redis()
-    broadcast, roles, embedder = Broadcast(settings.redis_url), Roles.read(settings.config("roles")), LexicalEmbedder()
-    flags = Flags(database, broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
-    shared, providers = Shared(settings.redis_url), Providers(*vendors.vendors(settings))
-    if settings.is_production:
-        vendors.ensure_keys(models, providers, cases)
-    turnstile = vendors.turnstile(settings, shared)
-    gateway = Gateway(models, providers, limits=vendors.call_limits(settings), turnstile=turnstile)
-    given_before = recalling(shared, models, settings, gateway=gateway, cases=cases)
+    on = ground(settings, dispatch)
+    cases, database, people, relay = on.cases, on.database, on.people, on.relay
+    flags = Flags(database, on.broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
+    gateway = Gateway(on.models, on.providers, limits=vendors.call_limits(settings), turnstile=on.turnstile)
+    library = documents(on)
+    given_before = recalling(on.shared, on.models, library.embedders.chosen, gateway=gateway, cases=cases)
     limits = budgets.Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
-    searcher, relay = Searcher(database, embedder), Relay(database, dispatch)
+    retrieve = Retrieve(library.searcher)
     pipeline = Pipeline(
         admit=Admit(database, flags, Rates(settings.redis_url), limits),
         screen=Screen(),
         recall=given_before.recall(database, gateway),
-        retrieve=Retrieve(searcher),
-        answer=Answer(gateway, searcher, flags),
+        retrieve=retrieve,
+        answer=Answer(gateway, library.searcher, flags),
         check=Check(),
         unmask=Unmask(),
         record=Record(database),
         remember=given_before.remember(database),
     )
     pipeline = (shadows := Shadows(pipeline, gateway)).beside(pipeline)
-    ingestion = Ingestion(ingest_database, embedder, cases, is_suspicious)
-    actions = Actions(database, cases, roles)
+    runs = library.ingestion, flags, people, relay, settings.job_lease_s, Actions(database, cases, people)
+    directory, authenticator = _directory(on), _authenticator(settings, people)
+    kept = BudgetKeeper(database, cases, limits), directory, Schedule(database, cases), library.embedding
     return Service(
         settings=settings,
         usecases=cases,
         database=database,
-        ingest_database=ingest_database,
-        broadcast=broadcast,
-        authenticator=_authenticator(settings, roles),
-        roles=roles,
+        ingest_database=on.ingest_database,
+        broadcast=on.broadcast,
+        authenticator=authenticator,
+        roles=on.roles,
+        people=people,
         flags=flags,
         gateway=gateway,
-        turnstile=turnstile,
-        searcher=searcher,
-        shared=shared,
+        turnstile=on.turnstile,
+        searcher=library.searcher,
+        shared=on.shared,
         recalling=given_before,
         pipeline=pipeline,
         shadows=shadows,
-        jobs=Jobs(database, cases, pipeline, ingestion, flags, roles, relay, settings.job_lease_s, actions),
+        reading=library.reading,
+        embedders=library.embedders,
+        spaces=library.spaces,
+        embedding=library.embedding,
+        jobs=Jobs(database, cases, pipeline, *runs, library.embedding),
         reviews=Reviews(database, cases, relay),
-        housekeeping=Housekeeping(database, relay, BudgetKeeper(database, cases, limits)),
-        forecaster=Forecaster(database, cases, models, gateway.models.ref, asked),
+        inspection=inspection(on, retrieve=retrieve, questions=library.spaces, authenticator=authenticator),
+        directory=directory,
+        housekeeping=Housekeeping(database, relay, *kept),
+        forecaster=Forecaster(database, cases, on.models, gateway.models.ref, asked),
         watch=Watch(),
     )
 
 
-def _cases(settings: Settings, models: catalog.Catalog) -> dict[str, UseCase]:
-    return usecases.load(
-        settings.usecases_dir,
-        owners=settings.service.get("owners", {}),
-        rungs=models.rungs,
-        strict=settings.is_production,
-    )
+def _directory(on: Ground) -> DirectoryKeeper:
+    settings, token = on.settings, on.settings.directory_token.get_secret_value()
+    return DirectoryKeeper(on.ingest_database, on.roles.levels, settings.directory, token, settings.directory_every_s)
 
 
-def _authenticator(settings: Settings, roles: Roles) -> Authenticator:
+def _authenticator(settings: Settings, people: People) -> Authenticator:
     if settings.oidc_issuer:
-        return Authenticator(OidcIssuer(settings.oidc_issuer, settings.oidc_audience), roles)
+        return Authenticator(OidcIssuer(settings.oidc_issuer, settings.oidc_audience), people)
     # load() refuses production without an issuer, so this is development.
-    return Authenticator(DevelopmentIssuer(settings.secret_key.get_secret_value(), settings.config("people")), roles)
+    return Authenticator(DevelopmentIssuer(settings.secret_key.get_secret_value(), settings.config("people")), people)
 
 
 def _own(settings: Settings, name: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from app.domain.usecase import UseCase
 from app.errors import AppError, CannotStart
 from app.llm import prompts, revision
 from app.settings import ROOT
-from app.wiring import contracts
+from app.wiring import contracts, sources
 
 log = structlog.get_logger(__name__)
 SERVICE = "service"
@@ -91,7 +91,7 @@ def _module(folder: Path, name: str) -> ModuleType | None:
 
 
 def _faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
-    return [*contracts.faults(usecase, path, rungs), *_tool_faults(usecase)]
+    return [*contracts.faults(usecase, path, rungs), *_tool_faults(usecase), *sources.faults(usecase)]
 
 
 def warn(cases: Mapping[str, UseCase]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from opentelemetry.trace import Status, StatusCode
 
-from app.control.roles import Roles
+from app.control.people import People
 from app.domain.identity import Permission
 from app.domain.job import Job
 from app.domain.tool import BadArguments
@@ -40,7 +40,7 @@ class Actions:
 
     database: Database
     usecases: Mapping[str, UseCase]
-    roles: Roles
+    people: People
 
     async def run(self, job: Job, lease: UUID, go_on: GoOn) -> dict[str, Any]:
         """Run what is approved and not begun; `go_on` raises when the job must stop between two uses.
@@ -84,7 +84,8 @@ class Actions:
 
     async def _use(self, review: Mapping[str, Any], action: Mapping[str, Any]) -> _Ended:
         usecase = self.usecases.get(review["usecase"])
-        who = self.roles.principal(review["asker"], groups=tuple(review["asker_groups"]), unit=review["asker_unit"])
+        groups = tuple(review["asker_groups"])
+        who = await self.people.principal(review["asker"], groups=groups, unit=review["asker_unit"])
         tool = next((tool for tool in usecase.tools if tool.name == action["tool"]), None) if usecase else None
         if usecase is None or tool is None:
             return _Ended("failed", error="there is no such tool any more")

@@ -76,6 +76,6 @@ def _tokens(usecase: UseCase, prompt: Prompt, asked: Asked) -> int:
         passages=(passage,) * usecase.contract.retrieval.passages,
     )
     try:
-        return request.tokens(str(request.messages(prompt, turn)))
+        return request.size(request.chat(prompt, turn), prompt.output_schema)
     except request.TooLong:
         return usecase.contract.models.max_input_tokens

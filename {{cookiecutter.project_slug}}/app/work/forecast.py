@@ -33,7 +33,7 @@ VOLUMES = {
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A month of so many turns, in US dollars; `cost_usd` is null where no price is known.
+    """A month of so many turns, in US dollars, what its documents cost included; `cost_usd` is null where unknown.
 
     What cache and routes save is null in an estimate; `within_budget` is null where unpriced calls leave it open.
     """
@@ -50,7 +50,8 @@ class Volume:
 class UseCaseForecast:
     """A use case's months; `sample_turns` is the number of turns of the ledger behind it, 0 for an estimate.
 
-    `unpriced_share` is the share of calls without a known price: what they cost comes on top.
+    `unpriced_share` is the share of calls without a known price: what they cost comes on top. `documents_usd` is what
+    embedding documents cost in the last 30 days, which every volume is taken to cost again.
     """
 
     usecase: str
@@ -63,6 +64,7 @@ class UseCaseForecast:
     volumes: tuple[Volume, ...]
     budget_usd: Decimal
     breaks_at_turns: int | None
+    documents_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Forecaster:
         # Turns from before a model was connected say nothing about what it will cost.
         if sample and sample.turns >= LEAST_TURNS and (sample.calls or estimated.per_turn_usd == 0):
             return _told(usecase, _from_ledger(sample))
-        return _told(usecase, _from_estimate(estimated))
+        return _told(usecase, _from_estimate(estimated, sample.documents_usd if sample else Decimal(0)))
 
     def _estimate(self, usecase: UseCase, assume: Provider) -> Estimate:
         refs = self.refs if assume == "none" else lambda role, _: self.catalog.model_for(assume, role)
@@ -152,6 +154,7 @@ class _Basis:
     turns: int = 0
     by_cache_usd: Decimal | None = None
     by_routes_usd: Decimal | None = None
+    documents_usd: Decimal = Decimal(0)
 
 
 def _from_ledger(sample: Sample) -> _Basis:
@@ -167,15 +170,18 @@ def _from_ledger(sample: Sample) -> _Basis:
         turns=sample.turns,
         by_cache_usd=sample.saved_by_cache_usd / sample.turns,
         by_routes_usd=sample.saved_by_routes_usd / sample.turns,
+        documents_usd=sample.documents_usd,
     )
 
 
-def _from_estimate(found: Estimate) -> _Basis:
-    return _Basis("estimate", found.said, found.per_turn_usd, unpriced=1.0 if found.per_turn_usd is None else 0.0)
+def _from_estimate(found: Estimate, documents_usd: Decimal) -> _Basis:
+    unpriced = 1.0 if found.per_turn_usd is None else 0.0
+    return _Basis("estimate", found.said, found.per_turn_usd, unpriced=unpriced, documents_usd=documents_usd)
 
 
 def _told(usecase: UseCase, basis: _Basis) -> UseCaseForecast:
     budget, per_turn = usecase.contract.cost.per_month_usd, basis.per_turn_usd
+    left = max(budget - basis.documents_usd, Decimal(0))
     return UseCaseForecast(
         usecase=usecase.name,
         title=usecase.contract.title,
@@ -189,16 +195,17 @@ def _told(usecase: UseCase, basis: _Basis) -> UseCaseForecast:
             for name, turns in turns_a_month(usecase.contract.traffic).items()
         ),
         budget_usd=budget,
-        breaks_at_turns=int(budget / per_turn) + 1 if per_turn else None,
+        breaks_at_turns=int(left / per_turn) + 1 if per_turn else None,
+        documents_usd=basis.documents_usd.quantize(FINE, ROUND_HALF_UP),
     )
 
 
 def _volume(name: str, turns: int, basis: _Basis, *, budget: Decimal) -> Volume:
-    breaks = basis.per_turn_usd is not None and basis.per_turn_usd * turns > budget
+    breaks = basis.per_turn_usd is not None and basis.per_turn_usd * turns + basis.documents_usd > budget
     return Volume(
         name=name,
         turns=turns,
-        cost_usd=_cents(basis.per_turn_usd, turns),
+        cost_usd=_cents(basis.per_turn_usd, turns, basis.documents_usd),
         saved_by_cache_usd=_cents(basis.by_cache_usd, turns),
         saved_by_routes_usd=_cents(basis.by_routes_usd, turns),
         within_budget=False if breaks else None if basis.unpriced else True,
@@ -221,8 +228,8 @@ def _totals(made: Sequence[UseCaseForecast]) -> tuple[Total, ...]:
     )
 
 
-def _cents(each: Decimal | None, turns: int) -> Decimal | None:
-    return (each * turns).quantize(CENT, ROUND_HALF_UP) if each is not None else None
+def _cents(each: Decimal | None, turns: int, fixed: Decimal = Decimal(0)) -> Decimal | None:
+    return (each * turns + fixed).quantize(CENT, ROUND_HALF_UP) if each is not None else None
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:

@@ -9,7 +9,10 @@ from app.store.db import Database
 from app.telemetry import metrics
 from app.work import actions
 from app.work.budgets import BudgetKeeper
+from app.work.directory import DirectoryKeeper
+from app.work.embedding import Embedding
 from app.work.outbox import Relay
+from app.work.schedule import Schedule
 
 log = structlog.get_logger(__name__)
 DAY_S = 86_400
@@ -23,9 +26,12 @@ class Housekeeping:
     database: Database
     relay: Relay
     keeper: BudgetKeeper
+    directory: DirectoryKeeper
+    schedule: Schedule
+    embedding: Embedding
 
     async def often(self) -> None:
-        """Hand on the jobs of dead workers, settle what dead turns held, send what waits, say how things stand."""
+        """Hand on what the dead left, settle, send what waits, read directory and sources that are due, report."""
         async with self.database.work() as work:
             found = await jobs.sweep(work)
             counts = await jobs.counts(work)
@@ -39,6 +45,9 @@ class Housekeeping:
             log.warning("actions.stranded", reviews=[str(review_id) for review_id in stranded])
         await self.keeper.sweep()
         await self.keeper.look()
+        await self.directory.keep()
+        await self.schedule.submit()
+        await self.embedding.look()
         await self.relay.send()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
@@ -54,3 +63,4 @@ class Housekeeping:
             await outbox.forget(work, older_than_s=DAY_S)
             await work.sql("DELETE FROM idempotency WHERE expires_at < now()")
             await budgets.forget(work, older_than_days=PERSON_DAYS)
+        await self.embedding.daily()

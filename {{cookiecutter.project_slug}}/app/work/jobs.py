@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.control.flags import Flags
-from app.control.roles import Roles
+from app.control.people import People
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job, JobStatus
 from app.domain.outcome import Outcome
@@ -20,13 +20,16 @@ from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound
 from app.store import idempotency
 from app.store import jobs as table
 from app.store.background import ended
-from app.store.db import Database
+from app.store.db import Database, on_behalf_of
 from app.store.jobs import LeaseLost
 from app.telemetry import metrics, tracing
 from app.turn.pipeline import Pipeline
 from app.work.actions import Actions
+from app.work.embedding import Embedding
+from app.work.following import SourceBusy
 from app.work.ingestion import Ingestion
 from app.work.outbox import Relay
+from app.work.progress import Progress
 
 log = structlog.get_logger(__name__)
 MAX_ITEMS = 1000
@@ -49,10 +52,11 @@ class Jobs:
     pipeline: Pipeline
     ingestion: Ingestion
     flags: Flags
-    roles: Roles
+    people: People
     relay: Relay
     lease_s: float
     actions: Actions
+    embedding: Embedding
 
     async def submit_turns(
         self, who: Principal, usecase: str, items: Sequence[Mapping[str, Any]], *, promise: IdempotencyKey | None = None
@@ -67,7 +71,7 @@ class Jobs:
         if not 0 < len(items) <= MAX_ITEMS:
             raise BadInput(f"`items` holds {len(items)} entries; allowed: 1 to {MAX_ITEMS}.")
         what = {"items": list(items), "unit": who.unit}
-        order = table.Order("turns", usecase, who.user_id, who.groups, what, total=len(items))
+        order = table.Order("turns", usecase, who.user_id, who.token_groups, what, total=len(items))
         return await self.submit(order, promise=promise)
 
     async def submit(self, order: table.Order, *, promise: IdempotencyKey | None = None) -> UUID:
@@ -97,7 +101,8 @@ class Jobs:
             job = await table.claim(work, job_id, lease_s=self.lease_s)
         if job is None or job.lease is None:
             return
-        with tracing.extract(job.input.get("trace", {})), tracing.span("job", job_id=str(job.id), kind=job.kind):
+        traced = tracing.extract(job.input.get("trace", {}))
+        with traced, tracing.span("job", job_id=str(job.id), kind=job.kind), on_behalf_of(job.id):
             try:
                 await self._run(job, job.lease)
             except LeaseLost:
@@ -163,7 +168,13 @@ class Jobs:
             return await self._turns(job, lease, stop)
         if job.kind == "actions":
             return await self.actions.run(job, lease, lambda: self._may_go_on(job.usecase, stop))
-        return await self._documents(job)
+        if job.kind == "embed":
+
+            def go_on() -> None:
+                self._may_go_on("", stop)
+
+            return await self.embedding.run(job, go_on, Progress(self.database, job, go_on))
+        return await self._documents(job, stop)
 
     def _may_go_on(self, usecase: str, stop: asyncio.Event) -> None:
         if stop.is_set():
@@ -175,11 +186,12 @@ class Jobs:
         async with self.database.work() as work:
             done = await table.done_items(work, job.id)
         usecase = self._usecase(job.usecase)
-        who = self.roles.principal(job.user_id, groups=job.groups, unit=job.input.get("unit", ""))
         todo = [(place, item) for place, item in enumerate(job.input["items"]) if place not in done]
         for start in range(0, len(todo), AT_ONCE):
             self._may_go_on(usecase.name, stop)
             batch = todo[start : start + AT_ONCE]
+            # Anew for each batch: a job may run for hours, and rights may go meanwhile.
+            who = await self.people.principal(job.user_id, groups=job.groups, unit=job.input.get("unit", ""))
             turns = [self._turn(usecase, who, item, JobItem(job.id, place, lease)) for place, item in batch]
             ended = await asyncio.gather(*(self.pipeline.run(turn) for turn in turns))
             if any(isinstance(turn.error, DependencyDown) for turn in ended):
@@ -198,10 +210,12 @@ class Jobs:
             job_item=place,
         )
 
-    async def _documents(self, job: Job) -> dict[str, Any]:
-        async def report(done: int, total: int, path: str) -> None:
-            async with self.database.work() as work:
-                await work.sql("UPDATE jobs SET total = :total WHERE id = :id", total=total, id=job.id)
-                await table.progress(work, job.id, note={"path": path}, done=done)
+    async def _documents(self, job: Job, stop: asyncio.Event) -> dict[str, Any]:
+        def may_go_on() -> None:
+            if stop.is_set():
+                raise _Stopped(give_back=False)
 
-        return await self.ingestion.run(job, report)
+        try:
+            return await self.ingestion.run(job, Progress(self.database, job, may_go_on))
+        except SourceBusy:
+            raise _Stopped(give_back=True) from None

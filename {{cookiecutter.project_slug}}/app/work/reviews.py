@@ -10,8 +10,9 @@ from app.domain.identity import Permission, Principal
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Forbidden
-from app.store import actions, jobs, reviews
-from app.store.db import Database
+from app.store import actions, jobs, quoting, reviews
+from app.store.db import Database, Work
+from app.store.quoting import WITHHELD
 from app.telemetry import tracing
 from app.work.outbox import Relay
 
@@ -25,17 +26,21 @@ class Reviews:
     relay: Relay
 
     async def waiting(self, who: Principal, *, status: str = "open") -> list[dict[str, Any]]:
-        """List what waits, the oldest first. Raises Forbidden."""
+        """List what waits, the oldest first. Raises Forbidden.
+
+        Of a draft that stands on documents which this reviewer may not read, only who asked what is told.
+        """
         self._may(who)
-        async with self.database.work() as work:
-            return await reviews.listed(work, status=status)
+        async with self.database.work(claims=who.claims) as work:
+            return await self._told(work, who, await reviews.listed(work, status=status))
 
     async def decide(
         self, who: Principal, review_id: UUID, *, approve: bool, because: str, edited: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Approve, perhaps with another `text`, `data`, or `arguments` by the place of an action; or reject.
 
-        The reason is kept; approved actions are queued in the same transaction. Raises Forbidden, BadInput, Conflict.
+        The reason is kept; approved actions are queued in the same transaction. Raises Forbidden (also when
+        the draft stands on documents that this reviewer may not read), BadInput, Conflict.
         """
         self._may(who)
         if not because.strip():
@@ -49,8 +54,12 @@ class Reviews:
         decision = reviews.Decision(
             who.user_id, approve, because.strip(), edited.get("text"), edited.get("data"), arguments if approve else {}
         )
-        async with self.database.work() as work:
+        async with self.database.work(claims=who.claims) as work:
             review = await reviews.get(work, review_id)
+            if await quoting.withheld(work, [review["turn_id"]], claims=who.claims):
+                raise Forbidden(
+                    "The draft stands on documents that you may not read; a reviewer who may has to decide."
+                )
             pending = [each for each in review["actions"] if each["status"] in actions.UNDECIDED]
             self._check(review, pending, decision.arguments)
             job_id = uuid4() if approve and pending else None
@@ -59,6 +68,13 @@ class Reviews:
                 await jobs.add(work, job_id, _order(review, total=len(pending)), trace=tracing.inject())
                 work.after_commit.append(self.relay.soon)
         return decided
+
+    async def _told(self, work: Work, who: Principal, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        hidden = await quoting.withheld(work, {review["turn_id"] for review in found}, claims=who.claims)
+        return [
+            _without_quotes(review) if review["turn_id"] in hidden else {**review, "withheld": False}
+            for review in found
+        ]
 
     def _check(
         self, review: Mapping[str, Any], pending: list[dict[str, Any]], edited: Mapping[int, Mapping[str, Any]]
@@ -80,6 +96,22 @@ class Reviews:
     def _may(self, who: Principal) -> None:
         if not who.may(Permission.DECIDE_REVIEWS):
             raise Forbidden("Deciding on reviews needs the permission reviews.decide.")
+
+
+def _without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:
+    # Why it waits, its data and what tools were given may be words of the same documents.
+    blank = {"proposed": {}, "arguments": {}, "result": "", "error": ""}
+    return {
+        **review,
+        "draft": WITHHELD,
+        "data": None,
+        "why": "",
+        "reason": None,
+        "final": None if review["final"] is None else WITHHELD,
+        "final_data": None,
+        "actions": [{**each, **blank} for each in review["actions"]],
+        "withheld": True,
+    }
 
 
 def _order(review: Mapping[str, Any], *, total: int) -> jobs.Order:

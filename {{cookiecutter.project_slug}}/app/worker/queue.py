@@ -11,9 +11,11 @@ TURNS, DOCUMENTS, HOUSEKEEPING = "turns", "documents", "housekeeping"
 QUEUE_OF_KIND = {
     "turns": TURNS,
     "actions": TURNS,
+    # Waits for vendors, not for processors; beside the documents it would keep them waiting for hours.
+    "embed": TURNS,
     "ingest": DOCUMENTS,
     "upload": DOCUMENTS,
-    "readers": DOCUMENTS,
+    "access": DOCUMENTS,
     "delete": DOCUMENTS,
 }
 # Rows of the database are the truth and are swept: a message nobody took for so long is of no use.

@@ -154,6 +154,17 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "s",
             (quantile(0.95, "retrieval_duration_seconds", by_="usecase", where=_CASE), by("usecase")),
         ),
+        panel(
+            "One search, p95, by plan",
+            "s",
+            (quantile(0.95, "search_duration_seconds", by_="plan", where=_CASE), by("plan")),
+            help_="exact: every visible vector is compared; index: the index is walked (SCL-2).",
+        ),
+        panel(
+            "Passages weighed by one search, median",
+            "short",
+            (quantile(0.5, "passages_considered", by_="usecase", where=_CASE), by("usecase")),
+        ),
     ),
     "Work in the queue": (
         panel("Open jobs", "short", ("max by (status) (jobs_open)", by("status"))),

@@ -22,8 +22,9 @@ TURNS = (
 )
 CALLS = (
     "SELECT c.turn_id, c.provider, c.model, c.error, c.purpose, c.price, c.cost_usd, c.input_tokens, c.output_tokens,"
-    " c.cached_tokens, t.question FROM calls c JOIN turns t ON t.id = c.turn_id"
-    " WHERE t.started_at >= %s AND t.usecase = ANY(%s)"
+    " c.cached_tokens, coalesce(t.question, '') AS question FROM calls c LEFT JOIN turns t ON t.id = c.turn_id"
+    # Those of jobs, which embed documents, have no turn.
+    " WHERE coalesce(t.started_at, c.started_at) >= %s AND coalesce(t.usecase, c.usecase) = ANY(%s)"
 )
 SETTLED_S = 90.0
 # Tokens by which the price of one is found; small enough for every list's first step.
@@ -129,7 +130,7 @@ def matched(ledger: Ledger, entries: Mapping[str, Sequence[Row]]) -> Matched:
     ours: dict[tuple[str, str], list[Row]] = defaultdict(list)
     theirs: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for call in ledger.calls:
-        if call["price"] != "free":
+        if call["price"] != "free" and call["turn_id"] is not None:
             marked = NAME.search(call["question"])
             ours[marked[1] if marked else "", call["model"]].append(call)
     for name, calls in entries.items():

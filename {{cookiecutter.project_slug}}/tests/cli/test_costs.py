@@ -7,6 +7,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 from xml.etree import ElementTree
 
 import pytest
@@ -17,6 +18,7 @@ from app.domain.outcome import Outcome
 from app.domain.turn import Call, Draft, Tape, Turn, Usage
 from app.errors import BadInput
 from app.settings import ROOT
+from app.store import booking, costs
 from tests.conftest import SECRET
 from tests.turn import spending
 
@@ -174,3 +176,25 @@ def test_times_are_read_as_people_say_them(text, expected):
 def test_what_is_no_time_is_told_how_times_are_written():
     with pytest.raises(BadInput, match="tuesday 14:00"):
         moment("tuesday at two", now=NOW)
+
+
+@pytest.mark.proves("CST-1", "CST-3")
+async def test_what_jobs_spent_on_documents_counts_in_the_ledger_the_budget_and_the_forecast(desk):
+    payer = booking.Payer(uuid4(), desk.name, f"{desk.name}-ada", unit=f"{desk.name}-unit")
+    made = [Call("embed", "openai", "text-x", "", 1, Usage(900, 0, Decimal("4.5")), purpose="embed", price="list")] * 2
+    await desk.live(times=100, cost="0.01", who=f"{desk.name}-ada", unit=f"{desk.name}-unit")
+    async with desk.service.database.work() as work:
+        await booking.book(work, payer, made)
+        assert not await booking.has_room(work, desk.name, most_usd=Decimal(10))
+        assert await booking.has_room(work, desk.name, most_usd=Decimal("10.01"))
+    for by, key in (("user", f"{desk.name}-ada"), ("unit", f"{desk.name}-unit"), ("usecase", desk.name)):
+        async with desk.service.database.work() as work:
+            rows = {row[by]: row for row in await costs.sums(work, by=by, since=datetime.now(UTC) - timedelta(hours=1))}
+        assert (rows[key]["cost_usd"], rows[key]["turns"], rows[key]["calls"]) == (Decimal(10), 100, 102)
+    code, said = await desk.run("forecast", "--json")
+    (told,) = (row for row in json.loads(said)["usecases"] if row["usecase"] == desk.name)
+    assert code == 0 and told["documents_usd"] == "9.00000000"
+    assert told["volumes"][0]["cost_usd"] == "12.04", "304 turns at a cent, and the documents of a month"
+    assert told["breaks_at_turns"] == 2101
+    code, said = await desk.run("ledger", "--usecase", desk.name)
+    assert code == 0 and str(payer.job_id) in said and "1,800" in said and "$9.00" in said

@@ -92,7 +92,7 @@ async def test_another_site_cannot_sign_a_visitor_in(client: httpx2.AsyncClient,
 @pytest.fixture
 def company_issuer(service: Service, application: FastAPI) -> Iterator[None]:
     """A service whose people come from a company's own issuer."""
-    authenticator = Authenticator(OidcIssuer("https://id.example", "app"), service.roles)
+    authenticator = Authenticator(OidcIssuer("https://id.example", "app"), service.people)
     application.state.service = dataclasses.replace(service, authenticator=authenticator)
     yield
     application.state.service = service

@@ -9,12 +9,14 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from app.control import auth
 from app.control.auth import Authenticator, DevelopmentIssuer, OidcIssuer
+from app.control.people import People
 from app.control.roles import Roles
 from app.domain.identity import Permission
 from app.errors import CannotStart, DependencyDown, Unauthenticated
 
 ISSUER, AUDIENCE = "https://id.example.org", "the-service"
 ROLES = Roles.read({"permissions": {"everyone": ["turns.ask"], "operators": ["switches.flip"]}})
+PEOPLE = People(ROLES, None)  # type: ignore[arg-type]
 
 
 class Provider:
@@ -51,8 +53,8 @@ def issuer(provider):
 
 
 async def test_a_good_token_names_its_person_and_what_they_may_do(provider, issuer):
-    who = await Authenticator(issuer, ROLES).principal(provider.token())
-    assert who.user_id == "ada" and who.readers == ("everyone", "group:operators", "user:ada")
+    who = await Authenticator(issuer, PEOPLE).principal(provider.token())
+    assert who.user_id == "ada" and who.claims.names == ("everyone", "group:operators", "user:ada")
     assert who.may(Permission.FLIP_SWITCHES) and who.may(Permission.ASK) and not who.may(Permission.READ_AUDIT)
 
 
@@ -61,7 +63,7 @@ async def test_a_good_token_names_its_person_and_what_they_may_do(provider, issu
 )
 async def test_a_token_for_somebody_else_or_another_time_is_refused(provider, issuer, changes):
     with pytest.raises(Unauthenticated):
-        await Authenticator(issuer, ROLES).principal(provider.token(**changes))
+        await Authenticator(issuer, PEOPLE).principal(provider.token(**changes))
 
 
 async def test_tokens_signed_by_another_key_or_by_none_are_refused(provider, issuer):
@@ -79,6 +81,35 @@ async def test_keys_are_fetched_once_and_a_new_key_is_found(provider, issuer, mo
     monkeypatch.setattr(auth, "KEYS_RETRY_S", -1)
     provider.key = ECKey.generate_key("P-256", {"kid": "two"})
     assert (await issuer.claims(provider.token()))["sub"] == "ada"
+
+
+@pytest.mark.proves("SEC-1")
+async def test_a_token_that_was_good_before_is_refused_once_it_is_over_or_its_key_is_withdrawn(
+    provider, issuer, monkeypatch
+):
+    short, kept = provider.token(exp=int(time.time()) + 2), provider.token()
+    now, verified = time.time(), []
+    monkeypatch.setattr(OidcIssuer, "_verify", _counted(OidcIssuer._verify, verified))
+    for _ in range(3):
+        assert (await issuer.claims(kept))["sub"] == (await issuer.claims(short))["sub"] == "ada"
+    assert len(verified) == 2
+    monkeypatch.setattr(time, "time", lambda: now + 40)
+    with pytest.raises(Unauthenticated):
+        await issuer.claims(short)
+
+    monkeypatch.setattr(auth, "KEYS_FRESH_S", -1)
+    monkeypatch.setattr(auth, "KEYS_RETRY_S", -1)
+    provider.key = RSAKey.generate_key(2048, {"kid": "two"})
+    with pytest.raises(Unauthenticated):
+        await issuer.claims(kept)
+
+
+def _counted(function, seen):
+    def counted(*words):
+        seen.append(words)
+        return function(*words)
+
+    return counted
 
 
 async def test_known_keys_serve_while_the_provider_is_away_and_without_any_the_door_says_so(

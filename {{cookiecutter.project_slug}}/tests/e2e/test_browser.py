@@ -21,6 +21,7 @@ ARGS = [
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 LEAVE = "How many days of annual leave do employees have?"
 PAY = "How much is the chief executive paid?"
+PAID = "Executive pay"
 ASKED = ("policy_answers", "handbook")
 TRIAGE = ("ticket_triage", "triage")
 ANSWER_MS = 15_000
@@ -298,6 +299,55 @@ async def test_everything_is_reached_by_keyboard(chromium: Chromium) -> None:
         await expect(page.locator("details.act[open]")).to_have_count(0)
 
 
+async def why(page: Page, question: str, *, person: str, document: str) -> None:
+    """Ask the page why somebody did not find a document, and wait for what it says."""
+    await page.fill("#question", question)
+    await page.fill("#person", person)
+    await page.fill("#document", document)
+    await page.fill("#reason", "the browser test looks")
+    there = await page.locator("#usecase option").all_inner_texts()
+    await page.select_option("#usecase", next(name for name in ASKED if name in there))
+    await page.get_by_role("button", name="Look").click()
+    await expect(page.locator(".verdicts").first).to_be_visible()
+
+
+async def readers(page: Page, document: str) -> None:
+    """Ask the page who can read a document, and wait for what it says."""
+    await page.fill("#name", document)
+    await page.fill("#reason", "the browser test looks")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="People").first).to_be_visible()
+
+
+async def test_the_panel_of_a_turn_shows_its_asker_what_was_weighed(chromium: Chromium) -> None:
+    async with chromium.person("erin.holt") as page:
+        exchange = await ask(page, PAY)
+        await exchange.get_by_role("link", name="What happened").click()
+        panel = page.locator("section", has=page.get_by_role("heading", name="What was considered, and why"))
+        kept = panel.locator("tr", has_text="kept").first
+        await expect(kept).to_contain_text("Executive pay")
+        await expect(panel).to_contain_text("group:executives")
+        assert await kept.locator(".stages rect.length").count() >= 3
+        story = page.url
+        await become(page, chromium.url, "olga.petrov")
+        await page.goto(story)
+        await expect(panel).to_be_visible()
+        assert "Executive pay" not in await page.content(), "who may not read it is not told that it is there"
+
+
+async def test_an_operator_finds_out_why_somebody_did_not_find_a_document(chromium: Chromium) -> None:
+    async with chromium.person("olga.petrov") as page:
+        await page.goto(f"{chromium.url}/console/why")
+        await why(page, PAY, person="sam.reyes", document=PAID)
+        await expect(page.locator(".panel").first).to_contain_text("not among the readers: group:executives")
+        await expect(page.locator(".panel").first).to_contain_text("What would change it")
+        await page.get_by_role("link", name="who can read it?").first.click()
+        await readers(page, await page.input_value("#name"))
+        await expect(page.locator("tr", has_text="erin.holt")).to_contain_text("reads it as group:executives")
+        await page.goto(f"{chromium.url}/console/audit")
+        await expect(page.locator(".audit")).to_contain_text("the browser test looks")
+
+
 async def tour(page: Page, url: str) -> AsyncIterator[str]:
     """Go through every page, with something on each."""
     await page.goto(f"{url}/console/sign-in")
@@ -312,10 +362,14 @@ async def tour(page: Page, url: str) -> AsyncIterator[str]:
     await page.locator(".cite").first.click()
     yield "source"
     await become(page, url, "olga.petrov")
-    for name in ("", "switches", "reviews", "turns", "jobs", "audit"):
+    for name in ("", "switches", "reviews", "turns", "jobs", "why", "readers", "audit"):
         await page.goto(f"{url}/console/{name}".rstrip("/"))
         if name == "switches":
             await page.locator("details.act summary").first.click()
+        if name == "why":
+            await why(page, PAY, person="sam.reyes", document=PAID)
+        if name == "readers":
+            await readers(page, PAID)
         yield name or "overview"
         if name == "turns":
             await page.locator("td a").first.click()
@@ -367,8 +421,14 @@ async def test_pictures_of_the_pages(chromium: Chromium) -> None:
             if picture == "switches":
                 await page.locator("details.act summary").first.click()
             await page.screenshot(path=SCREENSHOTS / f"{picture}.png")
-        await page.goto(f"{chromium.url}/console/turns?person=erin.holt")
-        await page.locator("td a", has_text=PAY).first.click()
+        for picture in ("why", "readers"):
+            await page.goto(f"{chromium.url}/console/{picture}")
+            await (why(page, PAY, person="sam.reyes", document=PAID) if picture == "why" else readers(page, PAID))
+            await page.screenshot(path=SCREENSHOTS / f"{picture}.png", full_page=True)
+    async with chromium.person("erin.holt", viewport=size) as page:
+        await (await ask(page, PAY)).get_by_role("link", name="What happened").click()
         await page.wait_for_url("**/turns/*-*")
         await page.screenshot(path=SCREENSHOTS / "turn.png", full_page=True)
-    assert len(list(SCREENSHOTS.glob("*.png"))) == 5
+        await page.locator("#evidence").evaluate("heading => scrollTo(0, heading.offsetTop - 80)")
+        await page.screenshot(path=SCREENSHOTS / "evidence.png")
+    assert len(list(SCREENSHOTS.glob("*.png"))) == 8

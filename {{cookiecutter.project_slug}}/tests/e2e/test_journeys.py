@@ -68,7 +68,7 @@ def test_an_uploaded_document_answers_its_owner_and_nobody_else(door):
     mine = next(found for found in sam.get("/v1/documents?usecase=handbook").json() if found["title"] == "Visit")
     assert maya.get(f"/v1/documents/{mine['id']}").status_code == 404
     assert maya.delete(f"/v1/documents/{mine['id']}").status_code == 404
-    shared = sam.put(f"/v1/documents/{mine['id']}/readers", json={"readers": ["user:sam.reyes", "group:sales"]})
+    shared = sam.put(f"/v1/documents/{mine['id']}/access", json={"readers": ["user:sam.reyes", "group:sales"]})
     until(lambda: sam.get(shared.headers["location"]).json()["status"] == "succeeded")
     assert "room 7" in maya.post("/v1/usecases/handbook/turns", json=question).json()["answer"]
     assert maya.delete(f"/v1/documents/{mine['id']}").status_code == 403

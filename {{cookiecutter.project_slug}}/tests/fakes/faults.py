@@ -10,7 +10,7 @@ from typing import Any
 HANG_S = 60.0
 PLAIN = (
     "ok", "malformed", "malformed_event", "cut", "trails_off", "wrong_schema", "refusal", "content_filter", "length",
-    "empty", "no_evidence",
+    "empty", "no_evidence", "echo",
 )  # fmt: skip
 # With `=`: "hang=2" lasts two seconds, "say=Hello" says so, 'tool=find:{"word": "leave"}' calls a tool.
 WITH_ARGUMENT = ("hang", "stall", "slow_first_token", "drip", "leak", "alien", "say", "tool")

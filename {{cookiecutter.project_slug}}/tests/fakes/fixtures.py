@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import redis
 from starlette.applications import Starlette
 
 from tests.fakes import faults
@@ -67,7 +68,10 @@ def vendor_server() -> Iterator[RunningVendor]:
 
 
 @pytest.fixture
-def vendor(vendor_server: RunningVendor) -> RunningVendor:
-    """Give the fake vendor, with nothing asked of it yet."""
+def vendor(vendor_server: RunningVendor, redis_url: str) -> RunningVendor:
+    """Give the fake vendor, with nothing asked of it yet, and no model held back for what it did to another test."""
     vendor_server.app.state.vendor = vendors.State()
+    with redis.from_url(redis_url) as held:
+        if doors := list(held.scan_iter("turnstile:*")):
+            held.delete(*doors)
     return vendor_server

@@ -35,7 +35,8 @@ def said(fault: Fault, body: dict[str, Any], prompt: str, *, dialect: Dialect) -
 
 def text(kind: str, argument: str, prompt: str, *, schema: dict[str, Any] | None) -> str:
     """Give the reply to a prompt, as the fault wants it."""
-    fixed = {"empty": "", "no_evidence": "NO_EVIDENCE", "say": argument, "wrong_schema": '{"unexpected": true}'}
+    fixed = {"empty": "", "no_evidence": "NO_EVIDENCE", "say": argument, "echo": prompt}
+    fixed["wrong_schema"] = '{"unexpected": true}'
     if kind in fixed:
         return fixed[kind]
     schema = schema or _schema_in(prompt)

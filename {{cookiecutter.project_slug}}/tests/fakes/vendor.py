@@ -2,6 +2,7 @@
 
 Run it by hand with `python -m tests.fakes.vendor --port 0`; the address is the first line it prints.
   POST /v1/chat/completions, /v1/embeddings (unit vectors), GET /v1/models: as OpenAI · POST /v1/messages: as Anthropic
+  POST /v1/rerank: as Cohere, Jina and TEI
   POST /_faults {"plan": ["429:retry-after=1", "500", "cut", "ok"]}: the next calls; used up in order, then all is well
   POST /_plans {"NAME": ["hang=2", "ok"]}: the same for calls whose prompt holds [[plan:NAME]] or [[NAME]];
     `NAME@model`: for those of one model; "500*" is never used up; GET: what is left
@@ -12,8 +13,8 @@ Run it by hand with `python -m tests.fakes.vendor --port 0`; the address is the 
 Faults: 400 to 599, and `429:retry-after=2` in seconds, `429:retry-after=date+2` as a date; hang (before the answer) and
 stall (in its middle), drip, slow_first_token, each `=seconds`; cut and trails_off (the connection, the stream);
 malformed, malformed_event (no JSON); wrong_schema, refusal, content_filter, length, empty, no_evidence; leak (of the
-instructions) and alien (a placeholder nobody gave out), `=seconds` to wait before the stream's end; `say=text`;
-`tool=NAME:{"json": 1}` calls a tool.
+instructions) and alien (a placeholder nobody gave out), `=seconds` to wait before the stream ends; echo (its prompt);
+`say=text`; `tool=NAME:{"json": 1}` calls a tool.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.fakes import dialects, embedding, faults, replies
+from tests.fakes import dialects, embedding, faults, replies, reranker
 from tests.fakes.bill import Bill, Entry, Prefixes
 from tests.fakes.faults import WELL, Chance, Fault, Plans
 from tests.fakes.wire import Gone, Line, Reset
@@ -254,6 +255,7 @@ def create() -> Starlette:
         Route("/v1/chat/completions", _Completions(dialects.OPENAI), methods=["POST"]),
         Route("/v1/messages", _Completions(dialects.ANTHROPIC), methods=["POST"]),
         Route("/v1/embeddings", _Door(_embeddings), methods=["POST"]),
+        Route("/v1/rerank", reranker.rerank, methods=["POST"]),
         Route("/v1/models", _models),
         Route("/_calls", _calls, methods=["GET", "DELETE"]),
         Route("/_faults", _faults, methods=["POST"]),

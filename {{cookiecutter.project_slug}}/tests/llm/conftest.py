@@ -25,14 +25,6 @@ def catalog() -> Catalog:
     return parse_catalog(tomllib.loads((ROOT / "config" / "models.toml").read_text()))
 
 
-@pytest.fixture(scope="session")
-def imported() -> None:
-    """Import the vendors' packages before any deadline starts to run."""
-    import pydantic_ai.direct
-    import pydantic_ai.models.anthropic
-    import pydantic_ai.models.openai  # noqa: F401
-
-
 def reached(provider: Provider, url: str) -> Vendor:
     """Give a vendor with a key, at this address."""
     base = url if provider == "anthropic" else f"{url}/v1"
@@ -40,7 +32,7 @@ def reached(provider: Provider, url: str) -> Vendor:
 
 
 @pytest_asyncio.fixture
-async def build(vendor: RunningVendor, catalog: Catalog, imported: None) -> AsyncIterator[Build]:
+async def build(vendor: RunningVendor, catalog: Catalog) -> AsyncIterator[Build]:
     """Give a maker of gateways for a provider; all are closed afterwards."""
     made: list[Gateway] = []
 

@@ -114,7 +114,10 @@ def models(cases: int) -> str:
     roles = "\n".join(f'{role} = "{model}"' for role, model in names)
     prices = "\n".join(f'"{model}" = {{ input_usd = "1", output_usd = "4" }}' for _, model in names)
     written = (ROOT / "config" / "models.toml").read_text()
-    return written.replace("[roles.openai]", f"[roles.openai]\n{roles}").replace("[prices]", f"[prices]\n{prices}")
+    for table, rows in (("roles.openai", roles), ("prices", prices)):
+        # Comments name tables too.
+        written = written.replace(f"\n[{table}]\n", f"\n[{table}]\n{rows}\n")
+    return written
 
 
 @asynccontextmanager

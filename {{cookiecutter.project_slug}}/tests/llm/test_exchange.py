@@ -22,13 +22,17 @@ async def test_silence_in_the_middle_of_a_stream_is_a_timeout(
 ) -> None:
     vendor.will("stall")
     gateway = build(provider, limits=CallLimits(idle_s=0.3))
-    asked = await ask(gateway, shown=shown)
+    asked = await ask(gateway, shown=shown, seconds=60)
     assert asked.tape.skipped == [Skip("standard", "timeout")]
+    # By its silence, not by the time limit of the whole call (20 s).
+    assert asked.tape.calls[0].latency_ms < 15_000
     assert asked.tape.calls[0].first_token_ms is not None
     assert asked.tape.calls[0].usage.cost_usd is None
 
 
-async def test_a_slow_listener_is_not_the_vendors_silence(build: Build) -> None:
+async def test_a_slow_listener_is_not_the_vendors_silence(build: Build, vendor: RunningVendor) -> None:
+    vendor.will("drip=0.05")  # so that it does not come all at once
+
     async def slow(delta: object) -> None:
         await asyncio.sleep(0.25)
 

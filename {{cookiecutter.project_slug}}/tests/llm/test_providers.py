@@ -31,20 +31,24 @@ def test_a_key_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "openai_compatible"])
-async def test_models_are_built_once_and_share_a_client(provider: VendorName) -> None:
+async def test_an_agents_models_are_built_once_and_share_a_client(provider: VendorName) -> None:
     providers = Providers(Vendor(provider, api_key="k", base_url="http://127.0.0.1:9", compatible_model="m"))
-    one, other = (providers.model(ModelRef(provider, name)) for name in ("one", "other"))
-    assert providers.model(ModelRef(provider, "one")) is one
+    models = providers.models
+    one, other = (models.model(ModelRef(provider, name)) for name in ("one", "other"))
+    assert providers.models is models and models.model(ModelRef(provider, "one")) is one
     assert one.client._client is other.client._client  # type: ignore[attr-defined]
     assert one.client.max_retries == 0  # type: ignore[attr-defined]
     await providers.aclose()
 
 
-async def test_models_of_several_vendors_share_a_client_and_each_has_its_own_key() -> None:
-    providers = Providers(Vendor("openai", api_key="one"), Vendor("anthropic", api_key="other"))
-    sdks = [providers.model(ModelRef(vendor, "m")).client for vendor in ("openai", "anthropic")]  # type: ignore[attr-defined]
-    assert sdks[0]._client is sdks[1]._client
-    assert [sdk.api_key for sdk in sdks] == ["one", "other"]
+async def test_vendors_share_a_line_and_each_has_its_own_key_and_address() -> None:
+    providers = Providers(Vendor("openai", api_key="one"), Vendor("anthropic", api_key="other", base_url="http://x/"))
+    openai, anthropic = providers.way("openai"), providers.way("anthropic")
+    assert providers.way("openai") is openai
+    assert openai.line is anthropic.line
+    assert str(openai.target.url) == "https://api.openai.com/v1/chat/completions"
+    assert str(anthropic.target.url) == "http://x/v1/messages"
+    assert [way.target.headers["Authorization"] for way in (openai, anthropic)] == ["Bearer one", "Bearer other"]
     assert providers.reaches("anthropic")
     assert not providers.reaches("openai_compatible")
     await providers.aclose()

@@ -4,21 +4,20 @@ from datetime import date
 from typing import Any
 
 import pytest
-from pydantic_ai.messages import ModelRequest, UserPromptPart
 
 from app.domain.turn import Message, Turn
 from app.llm.prompts import Prompt
-from app.llm.request import TooLong, messages, tokens
+from app.llm.request import TooLong, chat, size, tokens
 from tests.llm.turns import answer_prompt, passage, triage_prompt, turn, usecase
 
 
 def sent(prompt: Prompt, asked: Turn) -> str:
-    (request,) = messages(prompt, asked)
-    assert isinstance(request, ModelRequest)
-    assert request.instructions == prompt.system
-    (part,) = request.parts
-    assert isinstance(part, UserPromptPart)
-    return str(part.content)
+    made = chat(prompt, asked)
+    assert made.system == prompt.system
+    (word,) = made.words
+    assert word.role == "user"
+    assert size(made) >= tokens(prompt.system) + tokens(word.text)
+    return word.text
 
 
 async def test_passages_carry_number_title_section_and_date() -> None:
@@ -80,4 +79,4 @@ async def test_over_budget_the_oldest_history_goes_first_then_the_last_passage()
 @pytest.mark.proves("CST-2")
 async def test_a_question_that_fits_in_no_way_is_not_sent() -> None:
     with pytest.raises(TooLong, match=r"answer\.v1 needs more than 50 tokens"):
-        messages(answer_prompt(), turn(usecase=usecase("standard", max_input_tokens=50)))
+        chat(answer_prompt(), turn(usecase=usecase("standard", max_input_tokens=50)))

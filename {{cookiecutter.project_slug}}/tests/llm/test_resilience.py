@@ -1,20 +1,23 @@
 """Time is shared between rungs, and only what may pass is tried again."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 import pytest
-from pydantic_ai.exceptions import (
-    ContentFilterError,
+from structlog.testing import capture_logs
+
+from app.domain.turn import Skip
+from app.llm.faults import (
     ModelAPIError,
     ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
     ModelTimeoutError,
     UnexpectedModelBehavior,
+    refused,
 )
-from structlog.testing import capture_logs
-
-from app.domain.turn import Skip
 from app.llm.resilience import (
     RESERVE_S,
     AnswerCut,
@@ -24,7 +27,6 @@ from app.llm.resilience import (
     describe,
     is_passing,
     now_s,
-    retry_after_s,
     rung_deadline_s,
     verdict,
     was_billed,
@@ -55,19 +57,19 @@ async def test_a_rung_leaves_time_for_those_below(below: tuple[str, ...], left_s
 @pytest.mark.parametrize(
     ("error", "passes", "billed", "named"),
     [
-        (ModelHTTPError(429, "m"), True, False, "429 rate limited"),
-        (ModelHTTPError(503, "m"), True, False, "503 from the vendor"),
-        (ModelHTTPError(400, "m", body="secret prompt"), False, False, "400 from the vendor"),
-        (ModelHTTPError(401, "m"), False, False, "401 from the vendor"),
-        (ModelHTTPError(408, "m"), False, False, "408 from the vendor"),
-        (ModelQuotaExceededError("m", "secret prompt"), False, True, "ModelQuotaExceededError"),
-        (ModelHTTPError(500, "m", in_stream=True), True, True, "500 from the vendor"),
-        (ModelConnectionError("m", "no route", phase="connect"), True, False, "ModelConnectionError"),
-        (ModelConnectionError("m", "broken off", phase="read"), True, True, "ModelConnectionError"),
-        (ModelTimeoutError("m", "slow", phase="connect"), True, False, "ModelTimeoutError"),
-        (ModelTimeoutError("m", "slow", phase="read"), False, True, "ModelTimeoutError"),
+        (ModelHTTPError(429), True, False, "429 rate limited"),
+        (ModelHTTPError(503), True, False, "503 from the vendor"),
+        (ModelHTTPError(400), False, False, "400 from the vendor"),
+        (ModelHTTPError(401), False, False, "401 from the vendor"),
+        (ModelHTTPError(408), False, False, "408 from the vendor"),
+        (ModelQuotaExceededError(429), False, False, "429 rate limited"),
+        (ModelHTTPError(500, in_stream=True), True, True, "500 from the vendor"),
+        (ModelConnectionError("no route", phase="connect"), True, False, "ModelConnectionError"),
+        (ModelConnectionError("secret prompt", phase="read"), True, True, "ModelConnectionError"),
+        (ModelTimeoutError("slow", phase="connect"), True, False, "ModelTimeoutError"),
+        (ModelTimeoutError("slow", phase="read"), False, True, "ModelTimeoutError"),
         (TimeoutError(), False, True, "timeout"),
-        (UnexpectedModelBehavior("odd", body="secret prompt"), False, True, "UnexpectedModelBehavior"),
+        (UnexpectedModelBehavior("secret prompt"), False, True, "UnexpectedModelBehavior"),
         (ValueError("secret prompt"), False, True, "ValueError"),
     ],
 )
@@ -88,17 +90,16 @@ def test_a_cancelled_call_is_named_so() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ModelHTTPError(429, "m"), "bad"),
-        (ModelHTTPError(529, "m"), "bad"),
-        (ModelHTTPError(400, "m"), "none"),
-        (ModelConnectionError("m", "no route"), "bad"),
-        (ModelTimeoutError("m", "slow"), "bad"),
-        (ModelAPIError("m", "odd"), "bad"),
+        (ModelHTTPError(429), "bad"),
+        (ModelHTTPError(529), "bad"),
+        (ModelHTTPError(400), "none"),
+        (ModelConnectionError("no route"), "bad"),
+        (ModelTimeoutError("slow"), "bad"),
+        (ModelAPIError("odd"), "bad"),
         (UnexpectedModelBehavior("odd"), "bad"),
         (BrokeOff("cut"), "bad"),
         (TimeoutError(), "bad"),
         (AnswerCut("filtered"), "none"),
-        (ContentFilterError("filtered"), "none"),
         (EmptyAnswer("empty"), "none"),
         (asyncio.CancelledError(), "none"),
         (ValueError("ours"), "none"),
@@ -116,11 +117,51 @@ async def test_a_vendor_is_not_judged_by_what_it_cannot_do_in_a_moment() -> None
     assert verdict(TimeoutError(), until_s=now_s(), had_s=0.1) == "none"
 
 
+@pytest.mark.proves("REL-6")
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), ("0.25", 0.25), ("-1", None), ("nan", None), ("inf", None), ("soon", None)]
+    ("headers", "least_s", "most_s"),
+    [
+        ({"retry-after": "7"}, 7, 7),
+        ({"retry-after": "0.25"}, 0.25, 0.25),
+        ({"retry-after": "9", "retry-after-ms": "1500"}, 1.5, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9, 9),
+        ({"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 3000, 3600),
+        ({"retry-after": "Thu, 01 Jan 2026 00:00:00"}, 0, 0),
+    ],
 )
-def test_what_the_vendor_asks_to_wait_is_read_or_ignored(header: str, seconds: float | None) -> None:
-    assert retry_after_s(ModelHTTPError(429, "m", headers={"retry-after": header})) == seconds
+def test_the_vendors_time_to_wait_is_read(headers: dict[str, str], least_s: float, most_s: float) -> None:
+    told = refused(429, {}, headers=headers).retry_after
+    assert told is not None and least_s <= told <= most_s
+
+
+@pytest.mark.parametrize("said", ["-1", "nan", "inf", "soon", ""])
+def test_a_time_to_wait_that_is_none_is_ignored(said: str) -> None:
+    assert refused(429, {}, headers={"retry-after": said}).retry_after is None
+    assert refused(429, {}).retry_after is None
+
+
+@pytest.mark.proves("REL-6")
+@pytest.mark.parametrize(
+    ("status", "body", "passes"),
+    [
+        (429, {"error": {"code": "rate_limit_exceeded"}}, True),
+        (429, {"error": {"code": "insufficient_quota"}}, False),
+        (429, {"error": {"type": "insufficient_quota", "code": None}}, False),
+        (429, {"code": "billing_hard_limit_reached"}, False),
+        (402, {"type": "error", "error": {"type": "billing_error"}}, False),
+        (400, {"error": {"type": "invalid_request_error", "message": "Your credit balance is too low."}}, False),
+        (429, {"error": "text"}, True),
+        (429, None, True),
+        (529, [], True),
+    ],
+)
+def test_a_used_up_quota_is_not_asked_again(status: int, body: Any, passes: bool) -> None:
+    error = refused(status, body)
+    assert is_passing(error) is passes
+    assert isinstance(error, ModelQuotaExceededError) is (
+        "quota" in str(body) or "bill" in str(body) or "credit" in str(body)
+    )
+    assert "credit" not in str(error)
 
 
 @pytest.mark.proves("REL-6")

@@ -65,7 +65,7 @@ async def test_a_second_request_that_does_not_fit_is_not_made(
     first = turn("standard")
     await build().answer(first, triage_prompt())
     paid = first.tape.calls[0].usage.cost_usd
-    longest = catalog.cost_usd(SOL, input_tokens=700, output_tokens=700)
+    longest = catalog.cost_usd(SOL, input_tokens=500, output_tokens=700)
     assert paid and longest
     vendor.will("wrong_schema")
     case = usecase("standard", "rules", rules=lambda _: None, per_turn_usd=str(longest))

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.domain.access import Access
 from app.domain.identity import Principal
 from app.retrieval.embed import LexicalEmbedder
 from app.retrieval.search import Searcher
@@ -40,10 +41,8 @@ async def writing(database_url: str) -> AsyncIterator[Database]:
 def write(writing: Database, usecase: str) -> Write:
     async def write(path: str, text: str, *, readers: tuple[str, ...] = ("everyone",), **facts: Any) -> UUID:
         vectors = await LexicalEmbedder().embed([text])
-        pieces = (Piece("", None, text, False, vectors[0]),)
-        known = Facts(
-            usecase, "test", path, f"Title of {path}", documents.normal_readers(readers), "text/plain", **facts
-        )
+        pieces = (Piece("", None, text, False, {1: vectors[0]}),)
+        known = Facts(usecase, "test", path, f"Title of {path}", Access(readers), "text/plain", **facts)
         id = documents.document_id(usecase, "test", path)
         async with writing.work() as work:
             await documents.save(work, id, known, Content("hash", pieces))

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.access import Access, Claims
 from app.domain.identity import Principal
 from app.retrieval.embed import LexicalEmbedder
 from app.retrieval.search import Searcher
-from app.store import documents, search_sql
+from app.store import documents, search
 from app.store.db import Database
-from app.store.documents import Content, Facts, Piece, Query
+from app.store.documents import Content, Facts, Piece
+from app.store.search import SEARCH, Query
 from tests.retrieval.conftest import Ask, Write
+from tests.retrieval.locks import without_filter
 
 pytestmark = pytest.mark.proves("SEC-4")
 
@@ -27,33 +30,26 @@ some_readers = st.sets(st.sampled_from(NAMES), min_size=1).map(tuple)
 some_person = st.builds(Principal, st.sampled_from(USERS), groups=st.sets(st.sampled_from(GROUPS)).map(tuple))
 
 
-def without_filter() -> str:
-    """Give the search as it would be had its author forgotten the rights."""
-    bare = search_sql.SEARCH.replace(f"c.{search_sql.RIGHTS}", "true").replace(search_sql.RIGHTS, "true")
-    bare = bare.replace(search_sql.RIGHTS.replace("acl_id", "acl_id + 0"), "true")
-    assert "FROM mine)" not in bare
-    return bare
-
-
 def may_read(who: Principal, shelf: list[tuple[str, ...]]) -> set[str]:
     """The rule in plain Python: one name in common."""
-    return {str(place) for place, readers in enumerate(shelf) if set(readers) & set(who.readers)}
+    return {str(place) for place, readers in enumerate(shelf) if set(readers) & set(who.claims.names)}
 
 
 async def fill(database: Database, usecase: str, shelf: list[tuple[str, ...]]) -> None:
     vectors = await LexicalEmbedder().embed([TEXT])
     async with database.work() as work:
         for place, readers in enumerate(shelf):
-            facts = Facts(usecase, "test", str(place), "Tides", documents.normal_readers(readers), "text/plain")
+            facts = Facts(usecase, "test", str(place), "Tides", Access(readers), "text/plain")
             id = documents.document_id(usecase, "test", str(place))
-            await documents.save(work, id, facts, Content("hash", (Piece("", None, TEXT, False, vectors[0]),)))
+            await documents.save(work, id, facts, Content("hash", (Piece("", None, TEXT, False, {1: vectors[0]}),)))
 
 
-async def found(database: Database, usecase: str, *, claims: tuple[str, ...], filter_by: tuple[str, ...]) -> set[str]:
+async def found(database: Database, usecase: str, *, claims: tuple[str, ...], statement: str = SEARCH) -> set[str]:
     vectors = await LexicalEmbedder().embed(["tide table"])
-    async with database.work(readers=claims) as work:
-        passages = await documents.search(work, Query("tide table", vectors[0], filter_by, usecase, 50))
-    return {passage.uri for passage in passages}
+    query = Query("tide table", "lexical-1", vectors[0], Claims(claims), usecase, 50)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "SEARCH", statement)
+        return {hit.passage.uri for hit in (await search.find(database, query)).hits}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -69,42 +65,45 @@ async def _each_agrees(url: str, shelf: list[tuple[str, ...]], who: Principal) -
     ingest, service, owner = (Database(url, role=role) for role in ("app_ingest", "app_service", "none"))  # type: ignore[arg-type]
     try:
         await fill(ingest, usecase, shelf)
-        allowed = may_read(who, shelf)
-        assert await found(service, usecase, claims=who.readers, filter_by=who.readers) == allowed
-        assert await found(owner, usecase, claims=(), filter_by=who.readers) == allowed, "the filter alone"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(documents, "SEARCH", without_filter())
-            alone = await found(service, usecase, claims=who.readers, filter_by=NAMES)
+        allowed, names = may_read(who, shelf), who.claims.names
+        assert await found(service, usecase, claims=names) == allowed
+        assert await found(owner, usecase, claims=names) == allowed, "the filter alone"
+        alone = await found(service, usecase, claims=names, statement=without_filter(url))
         assert alone == allowed, "row-level security alone"
+        neither = await found(owner, usecase, claims=names, statement=without_filter(url))
+        assert neither == {str(place) for place in range(len(shelf))}, "with both locks gone, all is found"
     finally:
         for database in (ingest, service, owner):
             await database.close()
 
 
-async def test_without_claims_there_are_no_rows(reading: Database, writing: Database, usecase: str) -> None:
+async def test_without_claims_there_are_no_rows(
+    database_url: str, reading: Database, writing: Database, usecase: str
+) -> None:
     await fill(writing, usecase, [("everyone",), ("user:ada",)])
-    assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
+    assert await found(reading, usecase, claims=()) == set()
+    assert await found(reading, usecase, claims=(), statement=without_filter(database_url)) == set()
     async with reading.work() as work:
-        assert (await work.sql("SELECT count(*) FROM chunks")).scalar_one() == 0
-        assert (await work.sql("SELECT count(*) FROM documents")).scalar_one() == 0
+        for table in ("chunks", "documents", "vectors_1"):
+            assert (await work.sql(f"SELECT count(*) FROM {table}")).scalar_one() == 0
 
 
 async def test_plain_select_shows_only_what_the_claims_allow(
     reading: Database, writing: Database, usecase: str
 ) -> None:
     await fill(writing, usecase, [("group:hr",), ("group:sales",), ("everyone",)])
-    async with reading.work(readers=("everyone", "group:hr")) as work:
+    async with reading.work(claims=Claims(("everyone", "group:hr"))) as work:
         rows = await work.sql("SELECT path FROM documents WHERE usecase = :usecase", usecase=usecase)
         assert set(rows.scalars()) == {"0", "2"}
 
 
-async def test_claims_of_one_transaction_do_not_reach_the_next(
-    reading: Database, writing: Database, usecase: str
-) -> None:
+async def test_claims_of_one_search_do_not_reach_the_next(database_url: str, writing: Database, usecase: str) -> None:
     await fill(writing, usecase, [("everyone",)])
+    reading, bare = Database(database_url, pool_size=1), without_filter(database_url)
     for _ in range(3):
-        assert await found(reading, usecase, claims=("everyone",), filter_by=NAMES) == {"0"}
-        assert await found(reading, usecase, claims=(), filter_by=NAMES) == set()
+        assert await found(reading, usecase, claims=("everyone",), statement=bare) == {"0"}
+        assert await found(reading, usecase, claims=(), statement=bare) == set()
+    await reading.close()
 
 
 async def test_service_role_may_not_write_documents_or_rights(reading: Database, write: Write) -> None:
@@ -116,7 +115,7 @@ async def test_service_role_may_not_write_documents_or_rights(reading: Database,
         "INSERT INTO acls (readers) VALUES ('{everyone,x}')",
     ):
         with pytest.raises(Exception, match="permission denied"):
-            async with reading.work(readers=NAMES) as work:
+            async with reading.work(claims=Claims(NAMES)) as work:
                 await work.sql(statement)
 
 
@@ -124,8 +123,8 @@ async def test_revocation_holds_at_the_next_search(writing: Database, write: Wri
     id = await write("a", TEXT, readers=("group:hr",))
     assert await ask("tide table", "hr") == ["a"]
     async with writing.work() as work:
-        document = await documents.get(work, id, readers=("group:hr",))
-        await documents.change(work, id, replace(document.facts, readers=("user:bob",)))
+        document = await documents.get(work, id, claims=Claims(("group:hr",)))
+        await documents.change(work, id, replace(document.facts, access=Access(("user:bob",))))
     assert await ask("tide table", "hr") == []
     assert await ask("tide table", user="bob") == ["a"]
 
@@ -157,26 +156,20 @@ async def test_other_use_cases_are_not_searched(reading: Database, write: Write)
     assert found_elsewhere == ()
 
 
-@pytest.mark.parametrize("exact_up_to", [5000, 3])
+@pytest.mark.parametrize("few", [50_000, 3])
 async def test_rights_hold_on_both_sides_of_the_crossing(
-    writing: Database, reading: Database, usecase: str, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
+    database_url: str, writing: Database, reading: Database, usecase: str, few: int
 ) -> None:
-    text = search_sql.SEARCH.replace(f"seen) <= {search_sql.EXACT_UP_TO}", f"seen) <= {exact_up_to}")
-    text = text.replace(f"seen) > {search_sql.EXACT_UP_TO}", f"seen) > {exact_up_to}")
-    monkeypatch.setattr(documents, "SEARCH", text)
     await fill(writing, usecase, [("group:hr",), ("group:sales",)] * 5)
-    assert await found(reading, usecase, claims=("group:hr",), filter_by=("group:hr",)) == {"0", "2", "4", "6", "8"}
+    text = without_filter(database_url, few=few, filtered=True)
+    assert await found(reading, usecase, claims=("group:hr",), statement=text) == {"0", "2", "4", "6", "8"}
 
 
 async def test_forbidden_chunks_do_not_crowd_out_the_visible_ones(
-    database_url: str, write: Write, usecase: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, reading: Database, write: Write, usecase: str
 ) -> None:
-    text = search_sql.SEARCH.replace(f"seen) <= {search_sql.EXACT_UP_TO}", "seen) <= 0")
-    text = text.replace(f"seen) > {search_sql.EXACT_UP_TO}", "seen) > 0")
-    monkeypatch.setattr(documents, "SEARCH", text.replace(f"LIMIT {search_sql.POOL_OF_MANY})", "LIMIT 2)"))
-    for place in range(5):
+    for place in range(60):
         await write(f"forbidden-{place}", "tide table", readers=("group:hr",))
     await write("allowed", TEXT, readers=("group:sales",))
-    owner = Database(database_url, role="none")  # type: ignore[arg-type]
-    assert await found(owner, usecase, claims=(), filter_by=("group:sales",)) == {"allowed"}
-    await owner.close()
+    text = without_filter(database_url, few=0, filtered=True)
+    assert await found(reading, usecase, claims=("group:sales",), statement=text) == {"allowed"}

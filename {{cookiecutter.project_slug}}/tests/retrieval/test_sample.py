@@ -8,12 +8,11 @@ import pytest
 
 from app.domain.identity import Principal
 from app.domain.job import Job
-from app.guard.input import is_suspicious
 from app.retrieval.embed import LexicalEmbedder
+from app.retrieval.reading import ReadingRoom
 from app.retrieval.search import Searcher
 from app.store.db import Database
-from app.work.ingestion import Ingestion
-from tests.work.sources import job, usecase_over
+from tests.work.sources import ingestion_of, job, usecase_over
 
 SAMPLE = Path(__file__).parents[2] / "usecases" / "policy_answers" / "sample"
 NAME = f"sample_{uuid4().hex}"
@@ -51,10 +50,10 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="session")
-async def corpus(database_url: str) -> AsyncIterator[dict[str, object]]:
+async def corpus(database_url: str, reading_room: ReadingRoom) -> AsyncIterator[dict[str, object]]:
     database = Database(database_url, role="app_ingest")
-    cases = {NAME: usecase_over(SAMPLE / "documents", SAMPLE / "readers.toml", name=NAME)}
-    result = await Ingestion(database, LexicalEmbedder(), cases, is_suspicious).run(_job(), _nothing)
+    case = usecase_over(SAMPLE / "documents", SAMPLE / "readers.toml", name=NAME)
+    result = await ingestion_of(database, reading_room, case).run(_job(), _nothing)
     yield result
     await database.close()
 

@@ -92,7 +92,7 @@ async def test_misspelt_words_still_find_something(write: Write, ask: Ask) -> No
         "x" * 4000,
         "a'b' 'c",
         "see http://x.example/a'b\\c?d='e'",
-        "%s :readers {}",
+        "%s :names {}",
     ],
 )
 async def test_no_question_breaks_the_statement(write: Write, ask: Ask, question: str) -> None:

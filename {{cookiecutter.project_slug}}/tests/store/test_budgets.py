@@ -15,7 +15,8 @@ from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Tape, Turn, Usage
 from app.settings import ROOT
-from app.store import budgets, ledger
+from app.store import admission, budgets, ledger
+from app.store.admission import Terms
 from app.store.budgets import BudgetSpent
 from app.store.db import Database
 from app.store.migrate import migrate
@@ -55,15 +56,11 @@ def spending(turn: Turn, *costs: str | None, outcome: Outcome = Outcome.ANSWERED
 
 
 async def reserve(database: Database, turn: Turn, amount=HELD, limits=PLENTY, hold_s=60.0) -> None:
-    async with database.work() as work:
-        await budgets.reserve(work, turn, amount=amount, limits=limits, hold_s=hold_s)
+    await admission.admit(database, turn, Terms(amount, limits, hold_s=hold_s, busy_s=hold_s, is_new=None))
 
 
 async def record(database: Database, turn: Turn) -> bool:
-    async with database.work() as work:
-        new = await ledger.record(work, turn)
-        await budgets.settle(work, turn)
-    return new
+    return await ledger.end(database, turn, None)
 
 
 async def rows(database: Database, turn: Turn) -> dict[str, tuple[Decimal, Decimal]]:

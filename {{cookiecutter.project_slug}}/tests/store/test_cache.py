@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.domain.access import Claims
 from app.domain.outcome import Outcome
 from app.domain.turn import Citation, Draft, Passage, Remembered
 from app.store import corpus, semantic
@@ -182,7 +183,7 @@ async def test_without_redis_everything_says_so_at_once(processes, question):
 
 async def sight(database: Database, usecase: str, *readers: str) -> str:
     async with database.work() as work:
-        return await corpus.sight(work, usecase=usecase, readers=readers)
+        return await corpus.sight(work, usecase=usecase, claims=Claims(readers))
 
 
 @pytest.mark.proves("SEC-4")

@@ -10,6 +10,7 @@ import httpx2
 import numpy as np
 
 from app.api.app import create
+from app.domain.access import Access
 from app.settings import Settings
 from app.store import documents, ledger
 from app.store.documents import Content, Facts, Piece, document_id
@@ -63,12 +64,12 @@ class Asking:
 
     async def write(self, path: str, text: str, *readers: str, usecase: str = "cached") -> UUID:
         """Put a document in place of what stood at its path, as a job of ingestion would."""
-        facts = Facts(usecase, "tests", path, path.removesuffix(".md"), readers, "text/markdown")
+        facts = Facts(usecase, "tests", path, path.removesuffix(".md"), Access(readers), "text/markdown")
         id = document_id(usecase, "tests", path)
         vector = np.zeros(384, dtype=np.float32)
         vector[0] = 1
         async with self.service.ingest_database.work() as work:
-            await documents.save(work, id, facts, Content(uuid4().hex, (Piece("", None, text, False, vector),)))
+            await documents.save(work, id, facts, Content(uuid4().hex, (Piece("", None, text, False, {1: vector}),)))
         return id
 
     async def rights(self, id: UUID, *readers: str) -> None:
@@ -76,7 +77,7 @@ class Asking:
         async with self.service.ingest_database.work() as work:
             found = await documents.find(work, id)
             assert found is not None
-            await documents.change(work, id, replace(found.facts, readers=readers))
+            await documents.change(work, id, replace(found.facts, access=Access(readers)))
 
     async def drop(self, id: UUID) -> None:
         """Delete a document."""

@@ -168,6 +168,7 @@ async def test_an_old_answer_stands_in_when_the_model_fails_and_says_how_old_it_
     assert answer["skipped"][0]["rung"] == "standard"
     row = await asking.row(answer)
     assert row["calls"] and row["passages"]
+    assert [search["plan"] for search in row["retrieval"]] == ["exact", "cached"]
     # The model is back: a new answer, kept in place of the old one.
     assert (await asking.ask(as_("sam.reyes"), leave))["outcome"] == "answered_model"
     assert (await asking.ask(as_("sam.reyes"), leave))["age_s"] < 1000

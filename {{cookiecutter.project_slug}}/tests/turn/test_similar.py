@@ -92,7 +92,7 @@ async def test_a_question_below_the_threshold_or_with_other_fields_is_answered_b
 
 
 async def test_without_its_vector_a_turn_is_answered_as_ever_and_the_failed_call_is_recorded(asking, as_, vendor):
-    vendor.will("500")
+    vendor.will("500", "500", "500")
     answer = await ask(asking, as_("sam.reyes"), f"Which gate is number {uuid4().int % 10**9}?")
     calls = {call["purpose"]: call for call in (await asking.row(answer))["calls"]}
     assert answer["outcome"] == "answered_model"

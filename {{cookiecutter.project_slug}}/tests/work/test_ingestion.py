@@ -8,15 +8,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.domain.access import Claims
 from app.domain.identity import Principal
 from app.domain.job import JobKind
 from app.errors import AppError, BadInput, NotFound
 from app.retrieval.embed import LexicalEmbedder
+from app.retrieval.reading import ReadingRoom
 from app.retrieval.search import Searcher
 from app.store import documents
 from app.store.db import Database
-from app.work.ingestion import Ingestion
-from tests.work.sources import job, usecase_over
+from tests.work.sources import ingestion_of, job, usecase_over
+
+
+class Killed(BaseException):
+    """What SIGKILL is to a process."""
 
 
 async def quiet(done: int, total: int, path: str) -> None: ...
@@ -30,6 +35,7 @@ class Desk:
     usecase: str
     reading: Database
     writing: Database
+    room: ReadingRoom
 
     def put(self, path: str, text: str, *, readers: str = '"everyone"', more: str = "") -> None:
         (self.folder / path).write_text(text)
@@ -46,10 +52,11 @@ class Desk:
     async def run(
         self, kind: JobKind = "ingest", *, user: str = "ada", report: Any = quiet, **input: Any
     ) -> dict[str, Any]:
-        cases = {self.usecase: usecase_over(self.folder, self.readers_file, name=self.usecase)}
-        ingestion = Ingestion(self.writing, LexicalEmbedder(), cases, lambda text: "ignore all rules" in text)
+        case = usecase_over(self.folder, self.readers_file, name=self.usecase)
+        ingestion = ingestion_of(self.writing, self.room, case, suspicious=lambda text: "ignore all rules" in text)
         groups = tuple(input.pop("groups", ()))
-        return await ingestion.run(job(kind, usecase=self.usecase, user=user, groups=groups, **input), report)
+        asked = job(kind, usecase=self.usecase, user=user, groups=groups, id=input.pop("id", None), **input)
+        return await ingestion.run(asked, report)
 
     async def ingest(self, **more: Any) -> dict[str, Any]:
         return await self.run(source="files", **more)
@@ -63,6 +70,10 @@ class Desk:
         async with self.reading.work() as work:
             return await documents.add_upload(work, user_id=user, filename=filename, media_type="", content=content)
 
+    async def empty(self) -> None:
+        async with self.writing.work() as work:
+            await work.sql("DELETE FROM documents WHERE usecase = :usecase", usecase=self.usecase)
+
     async def chunk_ids(self) -> list[int]:
         async with self.writing.work() as work:
             rows = await work.sql("SELECT id FROM chunks WHERE usecase = :usecase ORDER BY id", usecase=self.usecase)
@@ -70,10 +81,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, database_url: str) -> AsyncIterator[Desk]:
+async def desk(tmp_path: Path, database_url: str, reading_room: ReadingRoom) -> AsyncIterator[Desk]:
     (tmp_path / "documents").mkdir()
     reading, writing = Database(database_url), Database(database_url, role="app_ingest")
-    yield Desk(tmp_path / "documents", f"test_{uuid4().hex}", reading, writing)
+    yield Desk(tmp_path / "documents", f"test_{uuid4().hex}", reading, writing, reading_room)
     await reading.close()
     await writing.close()
 
@@ -110,24 +121,31 @@ async def test_progress_is_reported_for_each_document(desk: Desk) -> None:
     desk.put("a.md", "One.")
     desk.put("b.md", "Two.")
     await desk.ingest(report=report)
-    assert seen == [(1, 2, "a.md"), (2, 2, "b.md")]
+    assert seen[0] == (0, 2, "")
+    assert [(done, total) for done, total, _ in seen[1:]] == [(1, 2), (2, 2)]
+    assert {path for _, _, path in seen[1:]} == {"a.md", "b.md"}
 
 
 async def test_killed_run_is_continued_and_nothing_is_done_twice(desk: Desk) -> None:
-    for place in range(4):
-        desk.put(f"{place}.md", f"Text number {place}.")
+    for place in range(12):
+        desk.put(f"{place:02}.md", f"Text number {place}.")
 
     async def killed(done: int, total: int, path: str) -> None:
         if done == 2:
-            raise KeyboardInterrupt
+            raise Killed
 
-    with pytest.raises(KeyboardInterrupt):
-        await desk.ingest(report=killed)
-    finished = await desk.chunk_ids()
-    assert len(finished) == 2
-    result = await desk.ingest()
-    assert (result["added"], result["unchanged"]) == (2, 2)
-    assert (await desk.chunk_ids())[:2] == finished
+    for same_job in (uuid4(), None):
+        with pytest.raises(Killed):
+            await desk.ingest(report=killed, id=same_job)
+        finished = await desk.chunk_ids()
+        assert 2 <= len(finished) < 12
+        result = await desk.ingest(id=same_job)
+        assert result["added"] + result["unchanged"] == 12
+        # The same job goes on and counts all of it, another one starts over with what is there.
+        assert result["unchanged"] == (0 if same_job else len(finished))
+        after = await desk.chunk_ids()
+        assert len(after) == 12 and set(finished) <= set(after)
+        await desk.empty()
 
 
 async def test_deleted_files_and_entries_go(desk: Desk) -> None:
@@ -138,7 +156,7 @@ async def test_deleted_files_and_entries_go(desk: Desk) -> None:
     assert (await desk.ingest())["removed"] == 1
     assert await desk.ask("leave") == ["b.md"]
     desk.relist(lambda text: text.split('[[document]]\npath = "b.md"')[0])
-    result = await desk.ingest()
+    result = await desk.ingest(allow_removal=True)
     assert (result["removed"], result["unlisted"]) == (1, ["b.md"])
     assert await desk.chunk_ids() == []
 
@@ -173,9 +191,10 @@ async def test_revocations_and_deletions_do_not_wait_for_the_first_file(desk: De
     desk.relist(lambda text: text.replace('"group:hr", ', ""))
 
     async def killed(done: int, total: int, path: str) -> None:
-        raise KeyboardInterrupt
+        if done:
+            raise Killed
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         await desk.ingest(report=killed)
     assert await desk.ask("salaries", "hr") == []
 
@@ -250,13 +269,13 @@ async def test_instructions_in_visible_text_flag_the_chunk_and_hidden_ones_are_l
 
 async def test_upload_becomes_a_document_and_its_bytes_are_forgotten(desk: Desk) -> None:
     id = await desk.upload("notes.md", b"# Notes\n\nKestrel pays late.")
-    result = await desk.run("upload", upload_id=str(id), title="Notes", readers=["user:ada", "group:sales"])
+    result = await desk.run("upload", upload_id=str(id), title="Notes", access={"readers": ["user:ada", "group:sales"]})
     assert (result["status"], result["document_id"], result["chunks"]) == ("ready", str(id), 1)
     assert await desk.ask("Kestrel") == [f"{id}/notes.md"]
     assert await desk.ask("Kestrel", user="bob") == []
     async with desk.reading.work() as work:
         assert await documents.upload(work, id) is None
-    again = await desk.run("upload", upload_id=str(id), title="Notes", readers=["user:ada"])
+    again = await desk.run("upload", upload_id=str(id), title="Notes", access={"readers": ["user:ada"]})
     assert (again["status"], len(await desk.chunk_ids())) == ("ready", 1)
 
 
@@ -268,15 +287,15 @@ async def test_upload_without_readers_belongs_to_its_sender(desk: Desk) -> None:
 
 async def test_unreadable_upload_is_an_outcome(desk: Desk) -> None:
     id = await desk.upload("scan.pdf", b"%PDF-1.4 rubbish")
-    result = await desk.run("upload", upload_id=str(id), title="Scan", readers=["user:ada"])
+    result = await desk.run("upload", upload_id=str(id), title="Scan", access={"readers": ["user:ada"]})
     assert result["status"] == "failed" and "damaged" in result["detail"]
-    async with desk.reading.work(readers=("user:ada",)) as work:
-        assert (await documents.get(work, id, readers=("user:ada",))).status == "failed"
+    async with desk.reading.work(claims=Claims(("user:ada",))) as work:
+        assert (await documents.get(work, id, claims=Claims(("user:ada",)))).status == "failed"
 
 
 async def test_delete_is_done_once_and_only_by_who_may_read(desk: Desk) -> None:
     id = await desk.upload("notes.md", b"Kestrel pays late.")
-    await desk.run("upload", upload_id=str(id), readers=["user:ada"])
+    await desk.run("upload", upload_id=str(id), access={"readers": ["user:ada"]})
     with pytest.raises(NotFound):
         await desk.run("delete", user="bob", document_id=str(id))
     assert (await desk.run("delete", document_id=str(id)))["removed"] == 1
@@ -287,12 +306,12 @@ async def test_delete_is_done_once_and_only_by_who_may_read(desk: Desk) -> None:
 @pytest.mark.proves("SEC-4")
 async def test_readers_change_for_the_next_search_and_only_by_who_may_read(desk: Desk) -> None:
     id = await desk.upload("notes.md", b"Kestrel pays late.")
-    await desk.run("upload", upload_id=str(id), readers=["user:ada", "group:sales"])
+    await desk.run("upload", upload_id=str(id), access={"readers": ["user:ada", "group:sales"]})
     with pytest.raises(NotFound):
-        await desk.run("readers", user="bob", document_id=str(id), readers=["user:bob"])
+        await desk.run("access", user="bob", document_id=str(id), access={"readers": ["user:bob"]})
     for _ in range(2):
-        result = await desk.run("readers", groups=["sales"], document_id=str(id), readers=["user:bob"])
-        assert result["readers"] == ["user:bob"]
+        result = await desk.run("access", groups=["sales"], document_id=str(id), access={"readers": ["user:bob"]})
+        assert result["readers"] == ("user:bob",)
     assert (await desk.ask("Kestrel"), await desk.ask("Kestrel", "sales")) == ([], [])
     assert await desk.ask("Kestrel", user="bob") == [f"{id}/notes.md"]
 
@@ -306,9 +325,11 @@ async def test_readers_change_for_the_next_search_and_only_by_who_may_read(desk:
         ("upload", {"upload_id": "x"}),
         ("upload", {"upload_id": str(uuid4())}),
         ("delete", {"document_id": 3}),
-        ("readers", {"document_id": str(uuid4()), "readers": ["user:ada"]}),
-        ("readers", {"document_id": str(uuid4()), "readers": ["admins"]}),
-        ("readers", {"document_id": str(uuid4()), "readers": []}),
+        ("access", {"document_id": str(uuid4()), "access": {"readers": ["user:ada"]}}),
+        ("access", {"document_id": str(uuid4()), "access": {"readers": ["admins"]}}),
+        ("access", {"document_id": str(uuid4()), "access": {"readers": []}}),
+        ("access", {"document_id": str(uuid4()), "access": {"readers": ["everyone"], "classification": "unknown"}}),
+        ("access", {"document_id": str(uuid4())}),
         ("turns", {}),
     ],
 )

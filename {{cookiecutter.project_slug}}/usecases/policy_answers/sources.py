@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.sdk import Source
+from app.sdk import Folder
 
 SAMPLE = Path(__file__).parent / "sample"
 
-SOURCES = [Source(name="handbook", folder=SAMPLE / "documents", readers_file=SAMPLE / "readers.toml")]
+SOURCES = [Folder(name="handbook", folder=SAMPLE / "documents", readers_file=SAMPLE / "readers.toml")]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from app.sdk import Source
+from app.sdk import Folder
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "usecases" / "policy_answers" / "sample"
 HERE = SAMPLE if SAMPLE.exists() else ROOT / "tests" / "samples" / "handbook"
 
-SOURCES = [Source(name="handbook", folder=HERE / "documents", readers_file=HERE / "readers.toml")]
+SOURCES = [Folder(name="handbook", folder=HERE / "documents", readers_file=HERE / "readers.toml")]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.sdk import Source
+from app.sdk import Folder
 
 HERE = Path(__file__).parent
-SOURCES = [Source(name="cached", folder=HERE / "documents", readers_file=HERE / "readers.toml")]
+SOURCES = [Folder(name="cached", folder=HERE / "documents", readers_file=HERE / "readers.toml")]

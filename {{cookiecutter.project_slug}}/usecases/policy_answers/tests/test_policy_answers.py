@@ -9,6 +9,7 @@ import pytest
 from app.domain.contract import Contract
 from app.domain.identity import Principal
 from app.domain.usecase import UseCase
+from app.evaluation import questions
 from app.llm.prompts import load
 from app.sdk import Citation, Draft, Outcome, Passage, Turn
 from usecases.policy_answers.checks import CHECKS, LONGEST_CHARS
@@ -59,3 +60,19 @@ def test_every_source_has_its_folder_and_its_readers() -> None:
         assert source.folder.is_dir()
         listed = tomllib.loads(source.readers_file.read_text())["document"]
         assert all(entry["readers"] for entry in listed)
+
+
+@pytest.mark.proves("EVL-1")
+def test_the_search_has_its_hundred_questions_of_every_kind_for_every_reader_and_format() -> None:
+    asked = questions.load(HERE)
+    with_right = [question for question in asked if question.right]
+    assert len(with_right) >= 100
+    assert len({question.question for question in asked}) > len(asked) - 5
+    kinds = {question.kind for question in asked}
+    assert {"plain", "paraphrase", "other-words", "keyword", "typo", "code", "table", "version", "site"} <= kinds
+    assert {"multi-hop", "injection", "forbidden", "no-answer", "older"} <= kinds
+    assert {question.person for question in asked} == {
+        "sam.reyes", "maya.okafor", "priya.nair", "hana.lind", "tom.becker", "erin.holt", "olga.petrov",
+    }  # fmt: skip
+    marks = [mark for question in asked for mark in question.right]
+    assert {mark.document.rsplit(".", 1)[-1] for mark in marks} == {"md", "pdf", "docx", "html", "csv", "txt"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.sdk import Source
+from app.sdk import Folder
 
 HANDBOOK = Path(__file__).parents[4] / "tests" / "samples" / "handbook"
-SOURCES = [Source(name="handbook", folder=HANDBOOK / "documents", readers_file=HANDBOOK / "readers.toml")]
+SOURCES = [Folder(name="handbook", folder=HANDBOOK / "documents", readers_file=HANDBOOK / "readers.toml")]

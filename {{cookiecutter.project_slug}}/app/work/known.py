@@ -1,0 +1,58 @@
+"""The people whom this service knows by name: the directory's, those of config/ and, of others, their last turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.control.auth import Person
+from app.control.people import People
+from app.domain.identity import Principal
+from app.errors import NotFound
+from app.store import inspection
+from app.store.db import Database
+
+GROUP = "group:"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Gives people with the rights that they would have now; `development` are the identities of config/people.toml."""
+
+    database: Database
+    people: People
+    development: Mapping[str, Person] = field(default_factory=dict)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Give the classifications, the lowest first."""
+        return self.people.roles.levels
+
+    async def everybody(self) -> list[Principal]:
+        """List everybody who is known by name."""
+        return [await self._person(user_id, ()) for user_id in sorted(await self._names())]
+
+    async def called(self, user_id: str, *, groups: Sequence[str] = ()) -> Principal:
+        """Give one person; `groups` are those of their identity token.
+
+        Without them, who is known from nowhere else has the names of their last search. Raises NotFound.
+        """
+        if groups or user_id in await self._names():
+            return await self._person(user_id, groups)
+        async with self.database.work() as work:
+            names = await inspection.last_names(work, user_id)
+        if names is None:
+            raise NotFound(
+                f"Nobody here is called {user_id!r}: not in the directory, config/ or the ledger."
+                " Name the groups of their identity token as well."
+            )
+        return await self._person(user_id, [name.removeprefix(GROUP) for name in names if name.startswith(GROUP)])
+
+    async def _names(self) -> set[str]:
+        async with self.database.work() as work:
+            listed = await inspection.in_directory(work)
+        members = {user_id for ids in self.people.roles.members.values() for user_id in ids}
+        return {*self.development, *members, *listed}
+
+    async def _person(self, user_id: str, groups: Sequence[str]) -> Principal:
+        person = self.development.get(user_id)
+        token = tuple(dict.fromkeys((*(person.groups if person else ()), *groups)))
+        return await self.people.principal(user_id, name=person.name if person else "", groups=token)
