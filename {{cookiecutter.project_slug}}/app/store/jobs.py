@@ -136,9 +136,13 @@ async def finish_item(work: Work, job_id: UUID, ordinal: int, result: dict[str, 
 
 
 async def progress(work: Work, job_id: UUID, *, note: dict[str, Any], done: int | None = None) -> None:
-    """Count one more item, or say how many are done, and tell whoever follows."""
+    """Count one more item, or say how many are done, and tell whoever follows.
+
+    Never less than before: of two who tell at once, the one who counted first may be heard last.
+    """
     rows = await work.sql(
-        "UPDATE jobs SET done = coalesce(cast(:done AS integer), done + 1) WHERE id = :id RETURNING done, total",
+        "UPDATE jobs SET done = greatest(done, coalesce(cast(:done AS integer), done + 1)) WHERE id = :id"
+        " RETURNING done, total",
         id=job_id,
         done=done,
     )

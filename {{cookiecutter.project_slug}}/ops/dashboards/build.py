@@ -207,6 +207,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ("max(flags_age_seconds)", "age of the flags, seconds"),
             help_="AiPaused, FlagsStale (CTL-1).",
         ),
+        panel(
+            "Age of the directory",
+            "s",
+            ("max(directory_age_seconds)", "since it was last read"),
+            help_="DirectoryStale (SEC-4).",
+        ),
     ),
 }
 

@@ -168,8 +168,8 @@ async def company(settings, vendor, listing: Path) -> AsyncIterator[Asking]:
 
 
 def diver() -> dict[str, str]:
-    """Sam's token of this morning names the divers."""
-    people = {"sam.reyes": {"name": "Sam", "groups": ["divers", "sales"]}}
+    """Sam's token of this morning names the divers, and the rowers, whom no directory lists."""
+    people = {"sam.reyes": {"name": "Sam", "groups": ["divers", "rowers", "sales"]}}
     return {"Authorization": f"Bearer {DevelopmentIssuer(SECRET, people).token('sam.reyes')}"}
 
 
@@ -208,7 +208,7 @@ async def test_a_level_needs_the_clearance_that_the_configuration_gives(service,
 
 
 async def test_what_a_conversation_stood_on_stays_out_of_it_through_later_answers(company, vendor, secret):
-    document = await company.write("narwhal.md", TEXT.format(secret=secret), "group:divers")
+    document = await company.write("narwhal.md", TEXT.format(secret=secret), "group:rowers")
     leave = await company.write("leave.md", "Employees have 25 days of annual leave.", "everyone")
     sam = diver()
     first = await company.ask(sam, QUESTION)

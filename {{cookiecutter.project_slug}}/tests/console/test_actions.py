@@ -1,13 +1,16 @@
 """What the pages change: never without a reason, a permission, and a page of our own behind it."""
 
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from app.control.flags import switch_key
-from app.store import flags, reviews
+from app.domain.identity import Principal
+from app.domain.outcome import Outcome
+from app.domain.turn import Turn
+from app.store import flags, ledger, reviews
 from app.wiring.service import Service
 from tests.console.conftest import Seen
 
@@ -91,11 +94,13 @@ async def test_a_stranger_and_a_person_without_permission_change_nothing(
 
 @pytest.fixture
 async def draft(service: Service) -> UUID:
-    """A draft that hana.lind asked for."""
+    """A draft that hana.lind asked for; its turn is in the ledger, or nobody could tell who may read it."""
+    asked = Turn(usecase=service.usecases["triage"], principal=Principal("hana.lind"), question="The invoice is wrong")
+    await ledger.end(service.database, asked.with_(outcome=Outcome.ESCALATED_REVIEW), None)
     async with service.database.work() as work:
         return await reviews.open_(
             work,
-            turn_id=uuid4(),
+            turn_id=asked.id,
             usecase="triage",
             asker="hana.lind",
             question="<i>The invoice</i> is wrong",

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from app.store.jobs import Order
 from app.wiring.service import Service
 from tests.console.conftest import Ask, Seen
 
@@ -78,8 +79,9 @@ async def test_the_overview_counts_turns_and_names_each_dependency(
 
 
 async def test_jobs_are_listed_with_their_status(client: httpx2.AsyncClient, seen: Seen, service: Service) -> None:
+    await service.jobs.submit(Order("ingest", "handbook", "olga.petrov", (), {"source": "handbook"}))
     text = (await client.get("/console/jobs", headers=seen("olga.petrov"))).text
-    assert "ingest" in text and "succeeded" in text
+    assert "ingest" in text and "queued" in text
     own = (await client.get("/console/jobs", headers=seen("hana.lind"))).text
     assert "ingest" not in own and "You see your own" in own
 

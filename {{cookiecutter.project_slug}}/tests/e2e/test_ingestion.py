@@ -83,6 +83,7 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(papers, token):
 
 @pytest.mark.proves("LAT-3")
 def test_the_command_line_shows_how_a_source_was_read_and_what_there_is(papers):
+    papers.run("ingest", "papers", "papers")
     read = papers.run("ingest", "papers", "papers")
     assert read.returncode == 0 and f"{AMOUNT} unchanged" in read.stdout, read.stdout + read.stderr
     assert f"{AMOUNT}/{AMOUNT}" in read.stderr, "a bar of progress"

@@ -17,8 +17,8 @@ from app.wiring.service import build
 from ops.prove import turns
 from ops.prove.site import PEOPLE, USECASES, Site, settings_of
 from tests.conftest import SECRET, make_settings, read_samples
-from tests.fakes.fixtures import RunningVendor
-from tests.fakes.vendor import State, listen
+from tests.fakes.fixtures import RunningVendor, renew
+from tests.fakes.vendor import listen
 
 pytestmark = pytest.mark.slow
 TURNS = 300
@@ -56,9 +56,9 @@ async def site(
 
 
 @pytest.fixture(autouse=True)
-def fresh(vendor_server: RunningVendor) -> None:
-    """Nothing was asked of the vendor before."""
-    vendor_server.app.state.vendor = State()
+def fresh(vendor_server: RunningVendor, redis_url: str) -> None:
+    """Nothing was asked of the vendor before, and nothing is held against it."""
+    renew(vendor_server, redis_url)
 
 
 @pytest.mark.proves("REL-2", "REL-3", "REL-10", "REL-12", "OBS-1", "CST-1")

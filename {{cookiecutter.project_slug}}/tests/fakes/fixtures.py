@@ -70,8 +70,13 @@ def vendor_server() -> Iterator[RunningVendor]:
 @pytest.fixture
 def vendor(vendor_server: RunningVendor, redis_url: str) -> RunningVendor:
     """Give the fake vendor, with nothing asked of it yet, and no model held back for what it did to another test."""
+    renew(vendor_server, redis_url)
+    return vendor_server
+
+
+def renew(vendor_server: RunningVendor, redis_url: str) -> None:
+    """Forget what the vendor was asked, and that a model is held back for what it did before."""
     vendor_server.app.state.vendor = vendors.State()
     with redis.from_url(redis_url) as held:
         if doors := list(held.scan_iter("turnstile:*")):
             held.delete(*doors)
-    return vendor_server

@@ -62,7 +62,7 @@ async def test_answer_and_calls_carry_the_same_revision(build: BuildGateway, ven
     [("gpt-6-luna", "openai", "gpt-6-luna"), ("anthropic:claude-haiku-5-5", "anthropic", "claude-haiku-5-5")],
 )
 async def test_a_pinned_model_is_asked_whatever_the_catalog_says(
-    pin: str, provider: str, model: str, catalog: Catalog, imported: None, vendor: RunningVendor
+    pin: str, provider: str, model: str, catalog: Catalog, vendor: RunningVendor
 ) -> None:
     vendors = Vendor("openai", "k", f"{vendor.url}/v1"), Vendor("anthropic", "k", vendor.url)
     gateway = Gateway(catalog, Providers(*vendors))
