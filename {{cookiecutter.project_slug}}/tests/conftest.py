@@ -4,11 +4,13 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx2
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -22,6 +24,19 @@ from ops.local.engines import Engines
 
 pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence"]
 SECRET = "for tests only, and long enough to sign with"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listened_to() -> Iterator[None]:
+    """Loggers are made anew each time: one that was kept before the next configuration is deaf to `capture_logs`."""
+    configure = structlog.configure
+
+    def uncached(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", uncached)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import warnings
 from functools import cache
 from typing import Any
@@ -329,5 +330,5 @@ async def test_reading_answers_takes_no_import_of_a_vendors_package() -> None:
         "import sys, app.llm.gateway;"
         "sys.exit(bool({'openai', 'anthropic', 'pydantic_ai', 'stamina'} & set(sys.modules)))"
     )
-    process = await asyncio.create_subprocess_exec("python", "-c", code)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == 0
