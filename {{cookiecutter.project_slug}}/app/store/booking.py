@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import insert
 
 from app.domain.turn import Call, Tape
 from app.store.budgets import cost_usd
 from app.store.db import Work
+from app.store.ledger import call_row
 from app.store.tables import calls
 
 
@@ -29,8 +30,15 @@ async def book(work: Work, payer: Payer, made: Sequence[Call]) -> None:
     """Write one row per call, and count what they cost against the month of the use case and of the unit."""
     if not made:
         return
-    now = datetime.now(UTC)
-    await work.run(insert(calls), [_row(payer, call, now) for call in made])
+    made_by = {
+        "started_at": datetime.now(UTC),
+        "turn_id": None,
+        "job_id": payer.job_id,
+        "usecase": payer.usecase,
+        "user_id": payer.user_id,
+        "unit": payer.unit,
+    }
+    await work.run(insert(calls), [call_row(call) | made_by for call in made])
     cost = cost_usd(Tape(calls=list(made)))
     if cost:
         # The last statement: budgets stay locked until the commit.
@@ -65,40 +73,3 @@ async def summed(work: Work, job_id: UUID) -> dict[str, Any]:
     ).one()
     cost = None if row.cost_usd is None else f"{row.cost_usd.normalize():f}"
     return {"calls": row.calls, "tokens": row.tokens, "cost_usd": cost}
-
-
-async def of_job(work: Work, job_id: UUID) -> list[dict[str, Any]]:
-    """Give the calls that a job made by itself, the oldest first."""
-    rows = await work.sql(
-        "SELECT started_at, usecase, user_id, unit, provider, model, attempt, purpose, latency_ms, input_tokens,"
-        " cost_usd, price, error FROM calls WHERE job_id = :job_id ORDER BY started_at, id",
-        job_id=job_id,
-    )
-    return [dict(row) for row in rows.mappings()]
-
-
-def _row(payer: Payer, call: Call, now: datetime) -> dict[str, Any]:
-    return {
-        "id": uuid4(),
-        "started_at": now,
-        "turn_id": None,
-        "job_id": payer.job_id,
-        "usecase": payer.usecase,
-        "user_id": payer.user_id,
-        "unit": payer.unit,
-        "rung": call.rung,
-        "provider": call.provider,
-        "model": call.model,
-        "revision": call.revision,
-        "attempt": call.attempt,
-        "latency_ms": call.latency_ms,
-        "input_tokens": call.usage.input_tokens,
-        "output_tokens": call.usage.output_tokens,
-        "cost_usd": call.usage.cost_usd,
-        "error": call.error,
-        "purpose": call.purpose,
-        "price": call.price,
-        "cached_tokens": call.usage.cached_tokens,
-        "wait_ms": call.wait_ms,
-        "first_token_ms": call.first_token_ms,
-    }

@@ -156,7 +156,7 @@ async def turns_at(
     rows = await work.sql(
         "SELECT id, started_at, usecase, channel, user_id, unit, outcome, reason, question, answer, rung, model,"
         " revision, confidence, latency_ms, input_tokens, output_tokens, cost_usd, saved_usd, error, trace_id,"
-        " (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'turn_id' - 'usecase' - 'user_id' - 'unit' ORDER BY c.attempt),"
+        " (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'turn_id' - 'usecase' - 'user_id' - 'unit' ORDER BY c.ordinal),"
         " '[]') FROM calls c WHERE c.turn_id = t.id AND c.started_at = t.started_at) AS calls"
         " FROM turns t WHERE started_at >= :since AND started_at < :until"
         " AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)"

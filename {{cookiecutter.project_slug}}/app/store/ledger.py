@@ -41,7 +41,7 @@ async def end(database: Database, turn: Turn, said: Sequence[Message] | None) ->
 
 
 def _written(turn: Turn, said: Sequence[Message] | None) -> tuple[str, str, str | None]:
-    made = as_json([_call_row(turn, call) | {"ordinal": place} for place, call in enumerate(turn.tape.calls, start=1)])
+    made = as_json(_call_rows(turn))
     return as_json(turn_row(turn)), made, None if said is None else as_json(_messages(turn, said))
 
 
@@ -143,14 +143,10 @@ def _route(route: Route | None) -> dict[str, Any] | None:
     return {**asdict(route), "saved_usd": str(route.saved_usd) if route.saved_usd is not None else None}
 
 
-def _call_row(turn: Turn, call: Call) -> dict[str, Any]:
+def call_row(call: Call) -> dict[str, Any]:
+    """Give what the ledger keeps of a call, whoever made it."""
     return {
         "id": uuid4(),
-        "started_at": turn.started_at,
-        "turn_id": turn.id,
-        "usecase": turn.usecase.name,
-        "user_id": turn.principal.user_id,
-        "unit": turn.principal.unit,
         "rung": call.rung,
         "provider": call.provider,
         "model": call.model,
@@ -167,6 +163,17 @@ def _call_row(turn: Turn, call: Call) -> dict[str, Any]:
         "wait_ms": call.wait_ms,
         "first_token_ms": call.first_token_ms,
     }
+
+
+def _call_rows(turn: Turn) -> list[dict[str, Any]]:
+    made_by = {
+        "started_at": turn.started_at,
+        "turn_id": turn.id,
+        "usecase": turn.usecase.name,
+        "user_id": turn.principal.user_id,
+        "unit": turn.principal.unit,
+    }
+    return [call_row(call) | made_by | {"ordinal": place} for place, call in enumerate(turn.tape.calls, start=1)]
 
 
 async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from app.llm.calls import HELD_BACK
+from app.llm.doorway import HELD_BACK
 from tests.api.asking import LEAVE, ask
 from tests.api.serving import PATIENCE_S, Served, serving
 from tests.conftest import make_settings

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.domain.turn import Skip, Turn
-from app.llm import calls
+from app.llm import doorway
 from app.llm.catalog import Catalog, Limits
 from app.llm.catalog import Price as OwnPrice
 from app.llm.resilience import CallLimits
@@ -26,7 +26,7 @@ from tests.llm.turns import answer_prompt, turn
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(calls, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(doorway, "_tracer", provider.get_tracer("test"))
     return exporter
 
 
@@ -67,7 +67,7 @@ async def test_a_vendor_that_keeps_failing_is_left_alone(
     gateway = build(provider, limits=ONCE, turnstile=lasting())
     asked = [await ask(gateway) for _ in range(7)]
     assert vendor.state.count == 5
-    assert asked[5].tape.skipped == asked[6].tape.skipped == [Skip("standard", calls.HELD_BACK)]
+    assert asked[5].tape.skipped == asked[6].tape.skipped == [Skip("standard", doorway.HELD_BACK)]
     assert not asked[6].tape.calls
 
 
@@ -87,7 +87,7 @@ async def test_streams_that_break_or_fall_silent_count_as_failures(
     gateway = build(provider, limits=ONCE, turnstile=lasting())
     asked = [await ask(gateway, shown=Shown()) for _ in range(6)]
     assert vendor.state.count == 5
-    assert asked[5].tape.skipped == [Skip("standard", calls.HELD_BACK)]
+    assert asked[5].tape.skipped == [Skip("standard", doorway.HELD_BACK)]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ async def test_a_model_that_stays_busy_is_skipped(build: Build, vendor: RunningV
     asked = turn(*LADDER, seconds=1.0)
     draft = await gateway.answer(asked, answer_prompt())
     assert draft.rung == "extractive"
-    assert asked.tape.skipped == [Skip("standard", calls.BUSY)]
+    assert asked.tape.skipped == [Skip("standard", doorway.BUSY)]
     assert not asked.tape.calls
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)

@@ -156,7 +156,8 @@ async def test_a_new_space_is_searched_only_once_it_is_whole_and_each_call_is_in
     assert result["chunks"] == 4 and await desk.statuses() == {MODEL: "active", "lexical-1": "retired"}
     assert (await embedding.spaces.question("doors")).space == MODEL
     async with desk.reading.work() as work:
-        rows = await booking.of_job(work, job.id)
+        made = await work.sql("SELECT * FROM calls WHERE job_id = :id ORDER BY started_at, id", id=job.id)
+        rows = list(made.mappings())
         budgets = await work.sql("SELECT name, spent FROM budgets WHERE kind = 'usecase' ORDER BY name")
         spent = {row.name: row.spent for row in budgets}
     assert [row["usecase"] for row in rows] == ["", "mine", "other"]

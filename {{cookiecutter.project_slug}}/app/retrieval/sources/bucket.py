@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -11,7 +10,8 @@ from app.domain.access import Access
 from app.domain.source import Body, Bucket, Item, ReadersFile
 from app.errors import BadInput, NotFound
 from app.retrieval.parse import MOST_BYTES
-from app.retrieval.sources.rights import Levels, Listing, carried, item_maker, parse_listing, read_listing
+from app.retrieval.sources.described import Described
+from app.retrieval.sources.rights import Listing, carried, item_maker, parse_listing, read_listing
 from app.store.bucket import Objects, Stored
 
 MOST_LISTING_BYTES = 5_000_000
@@ -20,22 +20,10 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class BucketReader:
+class BucketReader(Described[Bucket]):
     """Lists and reads the objects of a bucket."""
 
-    source: Bucket
-    levels: Levels
     objects: Objects
-
-    @property
-    def name(self) -> str:
-        """Name the source."""
-        return self.source.name
-
-    @property
-    def every(self) -> timedelta | None:
-        """Say how often it is read."""
-        return self.source.every
 
     async def items(self) -> AsyncIterator[Item]:
         """List the objects. Raises BadInput for an unusable readers file, SourceFailed while the bucket is away."""

@@ -3,29 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from app.domain.source import Body, Folder, Item
 from app.errors import BadInput, NotFound
-from app.retrieval.sources.rights import Levels, Listing, read_listing
+from app.retrieval.sources.described import Described
+from app.retrieval.sources.rights import Listing, read_listing
 
 
 @dataclass(frozen=True, slots=True)
-class FolderReader:
+class FolderReader(Described[Folder]):
     """Lists and reads the files of a folder."""
-
-    source: Folder
-    levels: Levels
-
-    @property
-    def name(self) -> str:
-        """Name the source."""
-        return self.source.name
-
-    @property
-    def every(self) -> timedelta | None:
-        """Say how often it is read."""
-        return self.source.every
 
     async def items(self) -> AsyncIterator[Item]:
         """List every file. Raises BadInput for a readers file that is unusable or names what is outside the folder."""

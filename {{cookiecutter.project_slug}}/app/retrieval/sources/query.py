@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from app.domain.access import KEYS, Access
 from app.domain.source import Body, Item, Query
 from app.errors import BadInput, NotFound
-from app.retrieval.sources.rights import Levels, carried
+from app.retrieval.sources.described import Described
+from app.retrieval.sources.rights import carried
 from app.store.foreign import Rows
 
 NEEDED = ("path", "content")
@@ -17,22 +17,10 @@ MEDIA_TYPE = "text/markdown"
 
 
 @dataclass(frozen=True, slots=True)
-class QueryReader:
+class QueryReader(Described[Query]):
     """Lists and reads the rows of a query."""
 
-    source: Query
-    levels: Levels
     rows: Rows
-
-    @property
-    def name(self) -> str:
-        """Name the source."""
-        return self.source.name
-
-    @property
-    def every(self) -> timedelta | None:
-        """Say how often it is read."""
-        return self.source.every
 
     async def items(self) -> AsyncIterator[Item]:
         """List the rows, without their content. Raises BadInput for missing columns, SourceFailed."""

@@ -5,7 +5,6 @@ import gzip
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from email.message import Message
 from html import unescape
 from io import BytesIO
@@ -18,8 +17,9 @@ from app.domain.access import Access
 from app.domain.source import Body, Item, ReadersFile, Web
 from app.errors import BadInput, NotFound, SourceFailed, Unreadable
 from app.retrieval.parse import MOST_BYTES
+from app.retrieval.sources.described import Described
 from app.retrieval.sources.fetch import Fetcher, Reply, host_of
-from app.retrieval.sources.rights import Levels, Listing, item_maker, read_listing
+from app.retrieval.sources.rights import Listing, item_maker, read_listing
 
 MOST_SITEMAP_BYTES = 20_000_000
 # A sitemap may list sitemaps, which list pages.
@@ -32,22 +32,10 @@ _LANGUAGE = re.compile(r"<html[^>]*\blang=[\"']?([A-Za-z-]{2,20})", re.IGNORECAS
 
 
 @dataclass(frozen=True, slots=True)
-class WebReader:
+class WebReader(Described[Web]):
     """Lists and reads the pages of a web site."""
 
-    source: Web
-    levels: Levels
     fetcher: Fetcher
-
-    @property
-    def name(self) -> str:
-        """Name the source."""
-        return self.source.name
-
-    @property
-    def every(self) -> timedelta | None:
-        """Say how often it is read."""
-        return self.source.every
 
     async def items(self) -> AsyncIterator[Item]:
         """List the pages, without fetching them. Raises SourceFailed when a sitemap is away, broken or too long."""
