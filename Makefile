@@ -28,7 +28,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.build/cache/hypothesis
 export PYTEST_ADDOPTS := -o cache_dir=$(CURDIR)/.build/cache/pytest
 export COVERAGE_FILE := $(CURDIR)/.build/cache/coverage
 
-.PHONY: help demo bake equip test check prove lock clean
+.PHONY: help demo bake equip test check supply prove lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -56,6 +56,9 @@ check: equip ## Style, types and contracts of the template and of a generated pr
 	$(BIN)/mypy hooks/pre_gen_project.py hooks/post_gen_project.py tests
 	$(BIN)/shellcheck .ci/run
 	@$(MAKE) --no-print-directory -C .build/project check
+
+supply: equip ## Secrets, bill of materials and known holes of a generated project (the last needs the network)
+	@$(MAKE) --no-print-directory -C .build/project secrets sbom audit
 
 prove: equip ## Which requirements a new project proves, by which evidence, and which not yet
 	@$(MAKE) --no-print-directory -C .build/project readiness

@@ -1,22 +1,33 @@
 """Every error the service raises on purpose, with the HTTP status that each becomes.
 
 AppError
-├─ BadInput 422 ── TooLarge 413 · KeyReused 422 · Unreadable 422
+├─ BadInput 422 ── TooLarge 413 · HeadersTooLarge 431 · KeyReused 422 · Unreadable 422
+│                 NotText · Repetitive · OtherLanguage
+├─ Malformed 400 ── UnknownHost
 ├─ Unauthenticated 401
 ├─ Forbidden 403
 ├─ NotFound 404
-├─ Conflict 409 ── SessionBusy · RequestInProgress
+├─ Conflict 409 ── SessionBusy · RequestInProgress · Held
 ├─ OverBudget 402
-├─ OverRate 429
+├─ OverRate 429 ── Restricted 429
 ├─ Paused 503
 ├─ DependencyDown 503
 ├─ ModelFailed 502
 ├─ SourceFailed 502
 ├─ DeadlinePassed 504
+├─ Unsealable 500
 └─ CannotStart 500 (raised before anything is served)
 """
 
+import re
 from typing import Any, ClassVar
+
+_NAME = re.compile(r"[\w.:@-]{1,100}")
+
+
+def quoted(name: str) -> str:
+    """Give a name as an error may repeat it: in quotes; what is no name may be a person's data, and is not repeated."""
+    return repr(name) if _NAME.fullmatch(name) else "that was sent"
 
 
 class AppError(Exception):
@@ -59,6 +70,14 @@ class TooLarge(BadInput):
     title = "The request is too large"
 
 
+class HeadersTooLarge(BadInput):
+    """The headers of the request are larger than the service accepts."""
+
+    status = 431
+    slug = "headers-too-large"
+    title = "The headers are too large"
+
+
 class KeyReused(BadInput):
     """The same Idempotency-Key came with a different request; use a new key for a new request."""
 
@@ -75,6 +94,42 @@ class Unreadable(BadInput):
         *("empty", "scanned", "encrypted", "unsupported", "mislabelled"),
         *("malformed", "oversized", "bomb", "too_slow", "crashed"),
     )
+
+
+class NotText(BadInput):
+    """A text holds binary data, or a file that was encoded as text; send files as documents."""
+
+    slug = "not-text"
+    title = "This is no text"
+
+
+class Repetitive(BadInput):
+    """A text says the same over and over: it would cost much and ask nothing."""
+
+    slug = "repetitive-input"
+    title = "The text says the same over and over"
+
+
+class OtherLanguage(BadInput):
+    """The text is in a language that the use case's contract does not list."""
+
+    slug = "other-language"
+    title = "Not in this language"
+
+
+class Malformed(AppError):
+    """The request contradicts itself or cannot be read; the detail says which part of it."""
+
+    status = 400
+    slug = "malformed"
+    title = "The request is malformed"
+
+
+class UnknownHost(Malformed):
+    """The request names a host that this service does not answer to: APP_ALLOWED_HOSTS, or APP_PUBLIC_URL's own."""
+
+    slug = "unknown-host"
+    title = "This service has another name"
 
 
 class Unauthenticated(AppError):
@@ -123,6 +178,13 @@ class RequestInProgress(Conflict):
     title = "The same request is still in progress"
 
 
+class Held(Conflict):
+    """This data is under a legal hold: it is neither deleted nor erased until the hold is released."""
+
+    slug = "held"
+    title = "This must be kept for now"
+
+
 class OverBudget(AppError):
     """A money or token budget is used up; the detail says whose and when it is renewed."""
 
@@ -137,6 +199,13 @@ class OverRate(AppError):
     status = 429
     slug = "over-rate"
     title = "Too many requests"
+
+
+class Restricted(OverRate):
+    """You may not ask, or not come in, for the time that the detail says; operators can lift it."""
+
+    slug = "restricted"
+    title = "Restricted for now"
 
 
 class Paused(AppError):
@@ -185,6 +254,14 @@ class DeadlinePassed(AppError):
     status = 504
     slug = "deadline-passed"
     title = "The answer took too long"
+
+
+class Unsealable(AppError):
+    """A sealed field does not open: its key is missing, or it was altered or moved; nothing else is affected."""
+
+    status = 500
+    slug = "unsealable"
+    title = "A sealed field does not open"
 
 
 class CannotStart(AppError):

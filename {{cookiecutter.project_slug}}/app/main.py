@@ -5,9 +5,9 @@ from typing import Any
 from app.api.app import create
 from app.console import pages
 from app.errors import CannotStart
-from app.settings import load
 from app.telemetry.instrumentation import instrument_celery
 from app.wiring.process import configure
+from app.wiring.refusing import settings_to_start_with
 from app.wiring.service import build
 from app.worker.queue import celery, dispatch
 
@@ -15,7 +15,7 @@ from app.worker.queue import celery, dispatch
 def api() -> Any:
     """Build the HTTP application; uvicorn calls this in each process."""
     try:
-        settings = load()
+        settings = settings_to_start_with()
         configure(settings)
         celery.conf.broker_url = settings.redis_url
         instrument_celery()

@@ -1,7 +1,9 @@
 """Every setting, from the environment, `.env` and config/; read once by the start files and wiring, by nobody else."""
 
+import hmac
 import os
 import tomllib
+from base64 import b64decode
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import refusals
 from app.errors import CannotStart
 
 ROOT = Path(__file__).parents[1]
-# What the template's question gives when nobody answers it.
-PLACEHOLDER = "@example.com"
-LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+DATA_KEY_BYTES = 32
 Provider = Literal["none", "openai", "anthropic", "openai_compatible"]
 
 
@@ -28,14 +29,35 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field("development", description="production refuses shortcuts")
     secret_key: SecretStr = Field(SecretStr(""), description="signs development identities and console cookies")
+    former_secret_key: SecretStr = Field(
+        SecretStr(""), description="the secret key before this one: what it signed stays valid while it is set"
+    )
+    data_key_list: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="APP_DATA_KEYS",
+        description="key-encryption keys of sealed fields, separated by commas: the first seals, all open",
+    )
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, description="port the API listens on")
     public_url: str = Field("http://127.0.0.1:8000", description="how people reach the service")
+    cors_origins: str = Field(
+        "", description="origins whose pages may call the API, separated by commas; empty: none but the service's own"
+    )
+    allowed_hosts: str = Field(
+        "", description="host names by which the service may be asked; empty: in production that of the public URL"
+    )
+    plain_hosts: str = Field(
+        "", description="hosts that production may reach without TLS, separated by commas; empty: this machine alone"
+    )
+    trusted_proxies: str = Field(
+        "", description="networks whose X-Forwarded-For is believed, separated by commas; empty: nobody's"
+    )
     paused: bool = Field(False, description="break-glass: pauses the AI without database or Redis")
     local_dir: Path = Field(ROOT / ".local", description="where the embedded engines of development keep their data")
     usecases_dir: Path = Field(ROOT / "usecases", description="the folder of use cases")
     config_dir: Path = Field(ROOT / "config", description="the folder of configuration files")
     max_body_bytes: int = Field(10_000_000, gt=0, description="largest request body or upload, in bytes")
+    max_json_bytes: int = Field(1_000_000, gt=0, description="largest body of any other request, in bytes")
     pool_size: int = Field(10, gt=0, description="database connections kept by a process; twice as many at a peak")
     turns_at_once: int = Field(100, gt=0, description="turns under way in one API process; more are told to come back")
     flags_poll_s: float = Field(1.0, gt=0, description="how often each process reads the flags behind the broadcast")
@@ -55,11 +77,23 @@ class Settings(BaseSettings):
 
     oidc_issuer: str = Field("", description="OpenID Connect issuer whose bearer tokens are accepted")
     oidc_audience: str = Field("", description="audience that those tokens must name")
+    oidc_groups_claim: str = Field(
+        "groups", description="claim that names a person's groups, or the way to it, such as `realm_access.roles`"
+    )
+    oidc_client_id: str = Field("", description="this service at that issuer; with it, people sign in on the pages")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="its secret; empty: a public client, PKCE alone")
+    oidc_scopes: str = Field("openid profile", description="what the pages' sign-in asks the issuer for")
     directory: str = Field(
         "", description="JSON of the company's groups and their members: a file, or an https address; empty: none"
     )
     directory_token: SecretStr = Field(SecretStr(""), description="bearer token that the directory's address asks for")
     directory_every_s: float = Field(300.0, ge=1, description="how often the directory is read")
+    privacy_engine: Literal["patterns", "presidio"] = Field(
+        "patterns", description="what finds personal data; presidio needs the extra `privacy`, and adds to the patterns"
+    )
+    privacy_model: str = Field(
+        "", description="model that finds names with presidio: spacy:<package> or gliner:<folder>; empty: none"
+    )
     trace_share: float = Field(1.0, ge=0, le=1, description="share of traces that are kept")
     log_level: str = Field("INFO", description="lowest level that is logged")
 
@@ -104,6 +138,34 @@ class Settings(BaseSettings):
         """Give the URL that migrations use."""
         return self.database_owner_url or self.database_url
 
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Give the origins whose pages may call the API."""
+        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Give the host names by which the service may be asked; nothing is any."""
+        given = tuple(host.strip() for host in self.allowed_hosts.split(",") if host.strip())
+        known = urlsplit(self.public_url).hostname if self.is_production else None
+        return given or ((known,) if known else ())
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """Give the secret keys: the first signs, all verify."""
+        current, former = self.secret_key.get_secret_value(), self.former_secret_key.get_secret_value()
+        return [current, former] if former else [current]
+
+    @cached_property
+    def data_keys(self) -> tuple[bytes, ...]:
+        """Give the key-encryption keys, the first wraps; in development, also those derived from APP_SECRET_KEY.
+
+        Raises ValueError for a key that is none.
+        """
+        given = [key.strip() for key in self.data_key_list.get_secret_value().split(",") if key.strip()]
+        derived = [] if self.is_production else [_derived(secret) for secret in self.secret_keys if secret]
+        return (*(_decoded(key) for key in given), *derived)
+
     @cached_property
     def service(self) -> dict[str, Any]:
         """Read config/service.toml: the service's name, and its owners."""
@@ -120,18 +182,32 @@ class Settings(BaseSettings):
             raise CannotStart(f"{path} is not valid TOML: {error}") from error
 
 
+def _decoded(key: str) -> bytes:
+    raw = b64decode(key, validate=True)
+    if len(raw) != DATA_KEY_BYTES:
+        raise ValueError(f"a key of {len(raw)} bytes")
+    return raw
+
+
+def _derived(secret: str) -> bytes:
+    return hmac.digest(secret.encode(), b"key-encryption key of development", "sha256")
+
+
 def load() -> Settings:
-    """Read the settings and refuse what cannot work, everything at once.
+    """Read the settings and refuse what cannot work, everything at once. Raises CannotStart."""
+    settings = read()
+    if faults := refusals.faults(settings):
+        raise CannotStart("\n".join(f"- {fault}" for fault in faults))
+    return settings
+
+
+def read() -> Settings:
+    """Read the settings, whatever they say.
 
     In development the addresses of the engines that `make up` started fill in for absent URLs.
     """
     settings = Settings()
-    if not settings.is_production:
-        settings = _with_engines(settings)
-    faults = list(_faults(settings))
-    if faults:
-        raise CannotStart("\n".join(f"- {fault}" for fault in faults))
-    return settings
+    return settings if settings.is_production else _with_engines(settings)
 
 
 def _with_engines(settings: Settings) -> Settings:
@@ -145,56 +221,3 @@ def _with_engines(settings: Settings) -> Settings:
             "public_url": os.environ.get("APP_PUBLIC_URL") or known.get("APP_URL", settings.public_url),
         }
     )
-
-
-def _faults(settings: Settings) -> list[str]:
-    faults = [
-        f"{name} is not set; start the service with `make up`, or set it to the address of your own"
-        for name, value in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url))
-        if not value
-    ]
-    if len(settings.secret_key.get_secret_value()) < 32:
-        faults.append("APP_SECRET_KEY is missing or shorter than 32 characters; `make setup` writes one into .env")
-    if settings.is_production and not (settings.oidc_issuer and settings.oidc_audience):
-        faults.append(
-            "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed in production: development identities are refused"
-        )
-    faults.extend(_directory_faults(settings.directory))
-    faults.extend(_provider_faults(settings))
-    faults.extend(_owner_faults(settings))
-    return faults
-
-
-def _directory_faults(where: str) -> list[str]:
-    parts = urlsplit(where)
-    if "://" in where and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
-        return [f"APP_DIRECTORY begins with {parts.scheme}://; write a file's path, or an address with https://"]
-    return []
-
-
-def _owner_faults(settings: Settings) -> list[str]:
-    if not settings.is_production:
-        return []
-    owners = settings.service.get("owners", {})
-    return [
-        f"config/service.toml, owners.{role} is {owners.get(role, '')!r}; name a person who answers"
-        for role in ("workflow", "prompt", "cost", "on_call")
-        if not owners.get(role) or PLACEHOLDER in owners[role]
-    ]
-
-
-def _provider_faults(settings: Settings) -> list[str]:
-    needed = {
-        "none": (),
-        "openai": (("OPENAI_API_KEY", settings.openai_api_key.get_secret_value()),),
-        "anthropic": (("ANTHROPIC_API_KEY", settings.anthropic_api_key.get_secret_value()),),
-        "openai_compatible": (
-            ("OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url),
-            ("APP_OPENAI_COMPATIBLE_MODEL", settings.openai_compatible_model),
-        ),
-    }[settings.model_provider]
-    if settings.is_production:
-        return [
-            f"{name} is needed for APP_MODEL_PROVIDER={settings.model_provider}" for name, value in needed if not value
-        ]
-    return []

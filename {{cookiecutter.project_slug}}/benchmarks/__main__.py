@@ -1,7 +1,8 @@
 """`make bench`: the service beside its floors; exits 1 when a goal is missed, 2 when nothing could be measured.
 
 `python -m benchmarks call` measures the model call alone, `python -m benchmarks retrieval` the search alone,
-`python -m benchmarks ingestion` the reading of documents alone.
+`python -m benchmarks ingestion` the reading of documents alone, `python -m benchmarks guard` what identity, limits,
+screen and output checks cost a turn.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from statistics import median
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import call, ingestion, retrieval
+from benchmarks import call, guard, ingestion, retrieval
 from benchmarks.columns import COLUMNS, SYSTEMS, measure, pairs
 from benchmarks.figures import Found, goals, merged
 from benchmarks.report import EVIDENCE, as_json, conditions, keep, show
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return call.main(words[1:])
     if words[:1] == ["retrieval"]:
         return retrieval.main(words[1:])
+    if words[:1] == ["guard"]:
+        return guard.main(words[1:])
     if words[:1] == ["ingestion"]:
         return ingestion.main(words[1:])
     arguments = _arguments(argv)

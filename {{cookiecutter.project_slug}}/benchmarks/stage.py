@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ops.local.processes import free_port
 READY_S = 60.0
 STOP_S = 20.0
 SECRET = "of a benchmark, and long enough to sign with"  # noqa: S105 - it lives for minutes, on this machine
+DATA_KEY = b64encode(b"of a benchmark, 32 bytes long...").decode()
 SERVICE = """
 [service]
 name = "Benchmark"
@@ -74,7 +76,7 @@ class Stage:
         command = app("serve")
         if self._profile:
             command = (sys.executable, "-m", "benchmarks.profiled", str(self._profile), "serve")
-        self._start("api", command, self._environ())
+        self._start("api", command, self.environ())
         self._wait("api", "/health/ready")
         self.ask("plain")
         return time.perf_counter() - began
@@ -126,7 +128,8 @@ class Stage:
         self._start("floor", floor, {**os.environ, **environ})
         self._wait("floor", "/health")
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
+        """Give the environment of the service's own processes."""
         foreign = ("PG", "APP_", "OTEL_", "PYTHONDONTWRITE")
         ours = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {
@@ -137,7 +140,9 @@ class Stage:
             "APP_ENVIRONMENT": "production",
             "APP_SECRET_KEY": SECRET,
             "APP_PORT": str(self.ports["api"]),
-            "APP_PUBLIC_URL": self.url("api"),
+            # Nobody signs in by cookie here; production wants an address with TLS all the same.
+            "APP_PUBLIC_URL": self.url("api").replace("http:", "https:"),
+            "APP_DATA_KEYS": DATA_KEY,
             "APP_CONFIG_DIR": str(self._config()),
             "APP_USECASES_DIR": str(ROOT / "benchmarks" / "usecases"),
             "APP_OIDC_ISSUER": self.issuer.url,
@@ -162,7 +167,7 @@ class Stage:
         return folder
 
     def _command(self, *words: str) -> None:
-        done = subprocess.run(words, env=self._environ(), cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, env=self.environ(), cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise OSError(f"{' '.join(words[1:])} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
 

@@ -25,6 +25,7 @@ REQUIRED = {
     "database_password": "openssl rand -hex 24, kept in your secret store",
     "redis_auth_token": "openssl rand -hex 24, kept in your secret store",
     "app_secret_key": "openssl rand -hex 32, kept in your secret store",
+    "app_data_keys": "openssl rand -base64 32, kept in your secret store: without it sealed data is lost",
 }
 # Terraform asks for every variable even where a destroy uses none of them.
 ASKED_FOR = [*REQUIRED, "model_api_key"]

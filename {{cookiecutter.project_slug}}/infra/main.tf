@@ -48,6 +48,7 @@ module "service" {
   settings              = var.settings
   data_secret_arns      = module.data.secret_arns
   app_secret_key        = var.app_secret_key
+  app_data_keys         = var.app_data_keys
   model_api_key         = var.model_api_key
   secrets_version       = var.secrets_version
 }

@@ -147,6 +147,18 @@ variable "app_secret_key" {
   }
 }
 
+variable "app_data_keys" {
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+  description = "TF_VAR_app_data_keys, the service's APP_DATA_KEYS, the first seals: in neither plan nor state."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*$", var.app_data_keys))
+    error_message = "app_data_keys: keys of 32 bytes in base64, separated by commas (openssl rand -base64 32)."
+  }
+}
+
 variable "model_api_key" {
   type        = string
   default     = null

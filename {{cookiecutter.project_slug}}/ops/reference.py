@@ -22,6 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from app import errors
 from app.api.app import ROUTERS
+from app.api.permissions import PUBLIC, SIGN_IN, need_of
 from app.api.problems import tree
 from app.cli.commands import MODULES
 from app.console import pages as console
@@ -59,6 +60,7 @@ KINDS_OF_VALUES = {
     "tuple[Mark, ...]": "list of tables",
     "int | None": "whole number",
     "dict[str, str]": "name to text",
+    "dict[str, int]": "name to whole number",
     "dict[str, tuple[str, ...]]": "name to list of text",
 }
 
@@ -143,10 +145,27 @@ def errors_page() -> str:
 
 
 def permissions_page() -> str:
-    """List every permission."""
+    """List every permission, and every route by what it needs."""
     told = words_for("permissions", (permission.value for permission in Permission))
     rows = [(f"`{permission.value}`", told[permission.value]) for permission in Permission]
-    return page("permissions", table(("permission", "what it allows"), rows))
+    needed, said = _by_need(), WORDS["page"]["permissions"]
+    routes = [(f"`{need}`", ", ".join(needed.get(need, ["asked for inside"]))) for need in (*Permission, SIGN_IN)]
+    return page(
+        "permissions",
+        table(("permission", "what it allows"), rows),
+        said["routes"],
+        table(("needs", "routes"), routes),
+        said["public"],
+        table(("public", "because"), ((f"`{path}`", because) for path, because in PUBLIC.items())),
+    )
+
+
+def _by_need() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for router in (*(module.router for module in ROUTERS), *console.ROUTERS):
+        for route in _routes(router):
+            found.setdefault(need_of(route), []).append(" ".join(_page_row(route)[:2]))
+    return found
 
 
 def flags_page() -> str:
@@ -176,30 +195,14 @@ def _routes(router: APIRouter) -> Iterator[APIRoute]:
 
 def _page_row(route: APIRoute) -> tuple[str, str, str, str]:
     methods = ", ".join(sorted(set(route.methods or ()) - SAFE_METHODS))
-    return methods, f"`{route.path}`", _needs(route), (inspect.getdoc(route.endpoint) or "").split("\n\n")[0]
+    need = need_of(route)
+    shown = f"`{need}`" if need not in ("", SIGN_IN) else need or "public"
+    return methods, f"`{route.path}`", shown, (inspect.getdoc(route.endpoint) or "").split("\n\n")[0]
 
 
 def _api_row(route: APIRoute) -> tuple[str, ...]:
     further = {int(status) for status in route.responses} | {route.status_code or 200}
     return (*_page_row(route), ", ".join(map(str, sorted(further - ANYWHERE))))
-
-
-def _needs(route: APIRoute) -> str:
-    found = [_need(call) for call in _dependencies(route.dependant)]
-    return next(filter(None, found), "public")
-
-
-def _dependencies(dependant: Any) -> Iterator[Callable[..., Any]]:
-    for each in dependant.dependencies:
-        yield each.call
-        yield from _dependencies(each)
-
-
-def _need(call: Callable[..., Any]) -> str:
-    permission = inspect.getclosurevars(call).nonlocals.get("permission")
-    if permission:
-        return f"`{permission}`"
-    return "sign-in" if call.__name__ == "signed_in" else ""
 
 
 def commands_page() -> str:

@@ -14,7 +14,7 @@ import structlog
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.retrieval.reading import ReadingRoom
 from app.settings import ROOT, Settings
 from app.store.migrate import migrate
@@ -22,7 +22,7 @@ from app.wiring.service import Service, build
 from ops.drills.stack import Stack
 from ops.local.engines import Engines
 
-pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence"]
+pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence", "tests.planted"]
 SECRET = "for tests only, and long enough to sign with"
 
 
@@ -36,6 +36,9 @@ def listened_to() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", uncached)
+        # Without the variables of an exception, which hold the whole service and somebody's token.
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
         yield
 
 
@@ -184,3 +187,7 @@ def stack() -> Iterator[Stack]:
             yield running
         finally:
             running.stop()
+        # Not above: a plugin that is imported before it is named loses its readable assertions.
+        from tests.planted import planted_in_logs
+
+        assert not (found := planted_in_logs(Path(folder))), found

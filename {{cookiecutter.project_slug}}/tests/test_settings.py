@@ -56,23 +56,6 @@ def test_production_refuses_development_identities_and_a_provider_without_a_key(
     assert "APP_OIDC_ISSUER" in refused.value.detail and "OPENAI_API_KEY" in refused.value.detail
 
 
-@pytest.mark.proves("OPS-1")
-def test_production_refuses_owners_that_nobody_is(environ, tmp_path):
-    oidc = {"APP_OIDC_ISSUER": "https://id.example", "APP_OIDC_AUDIENCE": "x"}
-    environ({**GOOD, **oidc, "APP_ENVIRONMENT": "production", "APP_CONFIG_DIR": str(tmp_path)})
-    owners = {"workflow": "ada@tidewater.test", "prompt": "owner@example.com", "on_call": "pager"}
-    lines = [f'{role} = "{who}"' for role, who in owners.items()]
-    (tmp_path / "service.toml").write_text("\n".join(["[owners]", *lines]))
-    with pytest.raises(CannotStart) as refused:
-        load()
-    named = [role for role in ("workflow", "prompt", "cost", "on_call") if f"owners.{role}" in refused.value.detail]
-    assert named == ["prompt", "cost"]
-    (tmp_path / "service.toml").write_text(
-        "\n".join(["[owners]", *lines]).replace("owner@example.com", "a@b.c") + '\ncost = "c@b.c"'
-    )
-    assert load().is_production
-
-
 def test_production_does_not_use_engines_of_make_up(environ, tmp_path):
     environ({"APP_ENVIRONMENT": "production", "APP_SECRET_KEY": "k" * 32})
     (tmp_path / "engines.env").write_text("DATABASE_URL=postgresql://a/b\nREDIS_URL=redis://c\n")

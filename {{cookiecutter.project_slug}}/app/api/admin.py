@@ -1,4 +1,4 @@
-"""The operator's hand: switches, reviews, audit, costs; each by its own permission."""
+"""The operator's hand: switches, reviews, costs; each by its own permission."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from app.api.deps import Here, needs
 from app.api.problems import declared
 from app.api.reviews import DecisionIn, ReviewOut
-from app.api.shapes import AuditOut, FlagOut, FlipIn
+from app.api.shapes import FlagOut, FlipIn
 from app.domain.identity import Permission, Principal
 from app.store import costs as costs_
 from app.store import flags
@@ -18,7 +18,6 @@ from app.work.forecast import Forecast
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]
-Auditor = Annotated[Principal, Depends(needs(Permission.READ_AUDIT))]
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 Accountant = Annotated[Principal, Depends(needs(Permission.READ_COSTS))]
 
@@ -34,13 +33,6 @@ async def list_flags(service: Here, _: Flipper) -> Any:
 async def flip(body: FlipIn, service: Here, who: Flipper) -> None:
     """Turn the AI, or one use case, off or on again; the reason is kept in the audit."""
     await service.flags.flip(body.subject, enabled=body.enabled, by=who.user_id, because=body.reason)
-
-
-@router.get("/audit", response_model=list[AuditOut], responses=declared(403))
-async def audit(service: Here, _: Auditor) -> Any:
-    """List what operators did, the newest first."""
-    async with service.database.work() as work:
-        return await flags.history(work)
 
 
 @router.get("/reviews", response_model=list[ReviewOut], responses=declared(403))

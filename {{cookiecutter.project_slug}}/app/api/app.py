@@ -7,25 +7,39 @@ from fastapi import APIRouter, FastAPI
 
 from app.api import (
     admin,
+    audit,
     documents,
+    erasures,
     health,
+    incidents,
     inspection,
     jobs,
+    keys,
+    me,
     openai,
     openai_errors,
     problems,
+    restrictions,
     sessions,
     sources,
     turns,
     usecases,
 )
+from app.api.cors import Cors
+from app.api.gate import Gate
 from app.api.middleware import Envelope
+from app.api.permissions import ensure_declared
 from app.api.problems import Problem
+from app.api.ratelimit import Limited
 from app.telemetry.instrumentation import instrument_app
 from app.wiring import process
 from app.wiring.service import Service
 
-ROUTERS = (turns, sessions, jobs, documents, sources, usecases, openai, admin, inspection, health, problems)
+ROUTERS = (
+    turns, sessions, jobs, documents, sources, usecases, openai, admin, keys, audit, incidents, inspection,
+    restrictions, me, erasures,
+    health, problems,
+)  # fmt: skip
 
 
 def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
@@ -54,14 +68,24 @@ def create(service: Service, *, pages: Sequence[APIRouter] = ()) -> FastAPI:
         app.include_router(module.router)
     for router in pages:
         app.include_router(router)
-    app.add_middleware(
-        Envelope,
-        max_body_bytes=service.settings.max_body_bytes,
-        turns_at_once=service.settings.turns_at_once,
-    )
+    ensure_declared(app.routes)
+    app.add_middleware(Limited, addresses=service.limiting.addresses, restrictions=service.limiting.restrictions)
+    app.add_middleware(Envelope, gate=_gate(service), turns_at_once=service.settings.turns_at_once)
+    if service.settings.origins:
+        app.add_middleware(Cors, origins=service.settings.origins)
     instrument_app(app)
     _describe_problem(app)
     return app
+
+
+def _gate(service: Service) -> Gate:
+    settings = service.settings
+    return Gate(
+        max_body_bytes=settings.max_body_bytes,
+        max_json_bytes=settings.max_json_bytes,
+        hosts=tuple(host.lower() for host in settings.hosts),
+        is_https=settings.is_production and settings.public_url.startswith("https://"),
+    )
 
 
 def _describe_problem(app: FastAPI) -> None:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from app.control.auth import COOKIE, refuse_foreign
 from app.domain.identity import Permission, Principal
 from app.domain.usecase import UseCase
-from app.errors import Forbidden, NotFound, Unauthenticated
+from app.errors import Forbidden, NotFound, Unauthenticated, quoted
 from app.wiring.service import Service
 
 
@@ -24,7 +24,16 @@ def _service(request: Request) -> Service:
 
 
 async def signed_in(request: Request) -> Principal:
-    """Give the person behind the bearer token or the cookie. Raises Unauthenticated."""
+    """Give the person or program behind the bearer token, the API key or the cookie. Raises Unauthenticated."""
+    known: Principal | None = getattr(request.state, "who", None)
+    if known is None:
+        known = await _proven(request)
+        _service(request).limiting.restrictions.ensure_person(known, asks=False)
+        request.state.who = known
+    return known
+
+
+async def _proven(request: Request) -> Principal:
     header = request.headers.get("authorization", "")
     if header:
         scheme, _, token = header.partition(" ")
@@ -35,7 +44,7 @@ async def signed_in(request: Request) -> Principal:
     if not token:
         raise Unauthenticated("Send `Authorization: Bearer <token>`, or sign in at /console.")
     refuse_foreign(request.method, origin=request.headers.get("origin"), host=request.headers.get("host"))
-    return await _service(request).authenticator.principal(token)
+    return await _service(request).authenticator.visitor(token)
 
 
 def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
@@ -50,12 +59,15 @@ def needs(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
     return permitted
 
 
-async def usecase_of(request: Request, name: str) -> UseCase:
-    """Give the use case of this name. Raises NotFound, which names those that exist."""
-    found = _service(request).usecases.get(name)
+async def usecase_of(request: Request, name: str, who: Annotated[Principal, Depends(signed_in)]) -> UseCase:
+    """Give the use case of this name. Raises NotFound, which names those that this person may use."""
+    known = _service(request).usecases
+    found = known.get(name)
     if found is None:
-        there = ", ".join(_service(request).usecases) or "none yet"
-        raise NotFound(f"There is no use case {name!r}; there are: {there}.")
+        there = ", ".join(key for key, case in known.items() if case.admits(who)) or "none for you"
+        raise NotFound(f"There is no use case {quoted(name)}; there are: {there}.")
+    if not who.may_use(name):
+        raise Forbidden(f"This API key is not for {name!r}.")
     return found
 
 

@@ -8,12 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from app.api.deps import Asker, Here, needs
+from app.api.papers import filename_of, media_type_of
 from app.api.problems import declared
+from app.api.ratelimit import Visiting
 from app.api.shapes import AccessIn, DocumentOut, JobAccepted, Text
 from app.domain.access import may_read, parse
 from app.domain.identity import Permission, Principal
-from app.errors import BadInput, Conflict, Forbidden
-from app.store import documents
+from app.errors import BadInput, Conflict, Forbidden, quoted
+from app.store import documents, holds
 from app.store.documents import Document
 from app.store.jobs import Order
 from app.wiring.service import Service
@@ -57,10 +59,11 @@ async def read_document(document_id: UUID, service: Here, who: Asker) -> Any:
     return _shown(await _visible(service, who, document_id), who)
 
 
-@router.post("", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 413))
+@router.post("", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 413, 429))
 async def send(
     service: Here,
     who: Writer,
+    visit: Visiting,
     response: Response,
     file: Annotated[UploadFile, File(description="Markdown, HTML, PDF, Word, PowerPoint, Excel, e-mail, text or CSV")],
     given: Given,
@@ -68,15 +71,17 @@ async def send(
     title: Annotated[Text, Form(max_length=200)] = "",
 ) -> JobAccepted:
     """Send a document; a job reads it, and it can be found once the job has succeeded."""
-    _known(service, usecase)
+    _ensure_taken(service, who, usecase)
     access = _granted(service, who, {**given, "readers": given["readers"] or [f"user:{who.user_id}"]})
+    content = await file.read()
+    await service.limiting.upload(who, usecase, visit, size_bytes=len(content))
     async with service.database.work() as work:
         upload_id = await documents.add_upload(
             work,
             user_id=who.user_id,
-            filename=_filename(file),
-            media_type=(file.content_type or "application/octet-stream").replace("\x00", ""),
-            content=await file.read(),
+            filename=filename_of(file),
+            media_type=media_type_of(file),
+            content=content,
         )
     order = {"upload_id": str(upload_id), "title": title, "access": access}
     return await _accept(service, response, Order("upload", usecase, who.user_id, who.token_groups, order, total=1))
@@ -94,8 +99,10 @@ async def change_access(
 
 @router.delete("/{document_id}", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
 async def delete_document(document_id: UUID, service: Here, who: Writer, response: Response) -> JobAccepted:
-    """Delete a document of yours."""
+    """Delete a document of yours; 409 while it is under a legal hold."""
     mine = await _mine(service, who, document_id)
+    async with service.database.work() as work:
+        await holds.refuse_one(work, who.user_id, mine.facts.usecase, span=(mine.updated_at, mine.updated_at))
     order = {"document_id": str(document_id)}
     return await _accept(service, response, Order("delete", mine.facts.usecase, who.user_id, who.token_groups, order))
 
@@ -117,6 +124,8 @@ async def _mine(service: Service, who: Principal, document_id: UUID) -> Document
         raise Conflict(f"This document follows its source {document.facts.source!r}; change it there.")
     if document.facts.owner != who.user_id:
         raise Forbidden("Only the person who sent a document may change it.")
+    if not who.may_use(document.facts.usecase):
+        raise Forbidden(f"This API key is not for {document.facts.usecase!r}.")
     return document
 
 
@@ -134,14 +143,14 @@ def _granted(service: Service, who: Principal, given: Mapping[str, Any]) -> dict
     return asdict(access)
 
 
-def _known(service: Service, usecase: str) -> None:
-    if usecase not in service.usecases:
-        there = ", ".join(service.usecases) or "none yet"
-        raise BadInput(f"There is no use case {usecase!r}; there are: {there}.")
-
-
-def _filename(file: UploadFile) -> str:
-    return (file.filename or "document").replace("\x00", "").rsplit("/", 1)[-1][-150:] or "document"
+def _ensure_taken(service: Service, who: Principal, usecase: str) -> None:
+    """Raise BadInput for a use case that there is not, Forbidden for one that takes no documents of this person."""
+    found = service.usecases.get(usecase)
+    if found is None:
+        there = ", ".join(name for name, case in service.usecases.items() if case.admits(who))
+        raise BadInput(f"There is no use case {quoted(usecase)}; there are: {there or 'none that you may use'}.")
+    if not (found.contract.access.takes_documents(who) and found.admits(who)):
+        raise Forbidden(f"You may not send documents to {usecase!r}.")
 
 
 def _shown(document: Document, who: Principal) -> dict[str, Any]:

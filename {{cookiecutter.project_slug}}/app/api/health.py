@@ -7,7 +7,6 @@ from app.api.shapes import HealthOut
 from app.telemetry import metrics
 
 router = APIRouter(tags=["health"])
-MASKING_NOTE = "personal data is masked by patterns only: unknown names pass"
 
 
 @router.get("/health/live", response_model=dict[str, str])
@@ -22,7 +21,7 @@ async def ready(service: Here, response: Response) -> HealthOut:
     found = await service.health()
     is_ready = not found["postgres"]
     response.status_code = 200 if is_ready else 503
-    notes = [MASKING_NOTE]
+    notes = [service.acquaintance.privacy.note]
     if reason := service.flags.why_paused(""):
         notes.append(f"the AI is paused: {reason}")
     for model, left_s in (await service.held_back()).items():

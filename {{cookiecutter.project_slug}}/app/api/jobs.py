@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.deps import Asker, Here, Named, needs
 from app.api.problems import declared
+from app.api.ratelimit import Visiting
 from app.api.shapes import JobAccepted, JobIn, JobOut, JobWithItems
 from app.api.streams import EVENT_STREAM, HEADERS, PING_S, frame
 from app.api.turns import Key, promise
@@ -25,11 +26,14 @@ LOOK_S = 0.25
 Submitter = Annotated[Principal, Depends(needs(Permission.SUBMIT_JOBS))]
 
 
-@router.post("/usecases/{name}/jobs", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
+@router.post(
+    "/usecases/{name}/jobs", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409, 429)
+)
 async def submit(
-    usecase: Named, body: JobIn, service: Here, who: Submitter, response: Response, key: Key = None
+    usecase: Named, body: JobIn, service: Here, who: Submitter, visit: Visiting, response: Response, key: Key = None
 ) -> JobAccepted:
     """Queue one turn per item; the job is stored before you read this, and done once whatever fails."""
+    await service.limiting.queue(who, usecase, visit)
     items = [item.model_dump() for item in body.items]
     job_id = await service.jobs.submit_turns(who, usecase.name, items, promise=promise(key, "job", usecase.name, items))
     response.headers["Location"] = f"/v1/jobs/{job_id}"

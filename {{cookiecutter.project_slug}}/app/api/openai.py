@@ -12,11 +12,13 @@ from app.api.openai_errors import declared
 from app.api.openai_reply import Chunks, completion
 from app.api.openai_request import turn_of
 from app.api.openai_shapes import ChatIn, CompletionOut, ModelOut, ModelsOut
+from app.api.ratelimit import asked_from
 from app.api.streams import EVENT_STREAM, HEADERS, Growing
 from app.api.turns import Key
+from app.domain.identity import Principal
 from app.domain.turn import Turn
 from app.domain.usecase import UseCase
-from app.errors import NotFound
+from app.errors import NotFound, quoted
 from app.turn.admit import replayed
 from app.turn.pipeline import Pipeline
 from app.turn.response import response
@@ -35,7 +37,7 @@ router = APIRouter(prefix="/openai/v1", tags=["openai"])
 )
 async def chat(request: Request, body: ChatIn, service: Here, who: Asker, key: Key = None) -> Response:
     """Ask a use case as if it were a model; with `stream` the answer comes in chunks."""
-    turn = turn_of(_usecase(service, body.model), who, body, key=key)
+    turn = asked_from(request, turn_of(_usecase(service, body.model), who, body, key=key))
     stored = await replayed(service.database, turn)
     if stored is not None:
         return _again(body, stored)
@@ -82,17 +84,17 @@ def _now() -> int:
 @router.get("/models", response_model=ModelsOut, responses=declared())
 async def list_models(service: Here, who: Asker) -> dict[str, Any]:
     """List the use cases that you may use, as models."""
-    open_ = [case for case in service.usecases.values() if case.contract.access.admits(who)]
-    return {"object": "list", "data": [_model(service, case) for case in open_]}
+    open_ = [case for case in service.usecases.values() if case.admits(who)]
+    return {"object": "list", "data": [_model(service, case, who) for case in open_]}
 
 
 @router.get("/models/{model}", response_model=ModelOut, responses=declared(404))
 async def read_model(model: str, service: Here, who: Asker) -> dict[str, Any]:
     """Give one use case that you may use, as a model."""
     found = _usecase(service, model)
-    if not found.contract.access.admits(who):
+    if not found.admits(who):
         raise _unknown(model)
-    return _model(service, found)
+    return _model(service, found, who)
 
 
 def _usecase(service: Service, name: str) -> UseCase:
@@ -104,13 +106,13 @@ def _usecase(service: Service, name: str) -> UseCase:
 
 def _unknown(name: str) -> NotFound:
     return NotFound(
-        f"There is no model {name[:100]!r} that you may use; GET /openai/v1/models lists them.",
+        f"There is no model {quoted(name)} that you may use; GET /openai/v1/models lists them.",
         param="model",
         code="model_not_found",
     )
 
 
-def _model(service: Service, case: UseCase) -> dict[str, Any]:
+def _model(service: Service, case: UseCase, who: Principal) -> dict[str, Any]:
     contract = case.contract
     return {
         "id": case.name,
@@ -120,5 +122,5 @@ def _model(service: Service, case: UseCase) -> dict[str, Any]:
         "x_title": contract.title,
         "x_workflow": contract.workflow,
         "x_paused": bool(service.flags.why_paused(case.name)),
-        "x_fields": {name: list(values) for name, values in contract.input.fields.items()},
+        "x_fields": contract.fields_for(who),
     }

@@ -39,8 +39,10 @@ def _finish_reason(told: dict[str, Any]) -> str:
     return "content_filter" if told["outcome"] in FILTERED else "stop"
 
 
-def _tokens(told: dict[str, Any]) -> dict[str, Any]:
+def _tokens(told: dict[str, Any]) -> dict[str, Any] | None:
     used = told["usage"]
+    if used is None:
+        return None
     return {
         "prompt_tokens": used["input_tokens"],
         "completion_tokens": used["output_tokens"],
@@ -56,7 +58,8 @@ def _ours(told: dict[str, Any]) -> dict[str, Any]:
         "x_rung": told["rung"],
         "x_model": told["model"],
         "x_age_s": told["age_s"],
-        "x_cost_usd": told["usage"]["cost_usd"],
+        "x_cost_usd": told["usage"]["cost_usd"] if told["usage"] else None,
+        "x_hidden": told["hidden"],
         "x_citations": told["citations"],
     }
 
@@ -108,7 +111,7 @@ class Chunks:
         if rest:
             yield self._chunk({"content": rest})
         yield self._chunk({}, finish_reason=_finish_reason(told), **_ours(told), x_replaces=replaces)
-        if self._with_usage:
+        if self._with_usage and told["usage"]:
             yield _data({**self._head, "choices": [], "usage": _tokens(told)})
         yield DONE
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.shapes import CitationOut, Text
+from app.api.shapes import CitationOut, Hidden, Text
 
 Long = Annotated[Text, Field(max_length=100_000)]
 
@@ -57,7 +57,7 @@ class ChatIn(_Asked):
     modalities: list[Any] | None = None
     audio: Any = None
     web_search_options: Any = None
-    x_fields: dict[str, Text] | None = Field(None, max_length=20, description="the inputs that the contract lists")
+    x_fields: dict[Text, Text] | None = Field(None, max_length=20, description="the inputs that the contract lists")
 
 
 class ReplyOut(BaseModel):
@@ -100,13 +100,14 @@ class CompletionOut(BaseModel):
     created: int
     model: str
     choices: list[ChoiceOut]
-    usage: TokensOut
+    usage: TokensOut | None = Field(description="null when you may not see it")
     x_turn_id: str
     x_outcome: str
     x_rung: str
     x_model: str
     x_age_s: float | None
     x_cost_usd: str | None
+    x_hidden: list[Hidden] = []
     x_citations: list[CitationOut]
 
 

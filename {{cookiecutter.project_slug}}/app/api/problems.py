@@ -1,7 +1,7 @@
 """Errors on the wire: RFC 9457 problem documents, declared in OpenAPI, each explained at its own address."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from app.api import openai_errors
-from app.errors import AppError, BadInput, NotFound, TooLarge
+from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, quoted
+from app.telemetry.scrub import clean
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -67,47 +68,59 @@ def problem(request: Request, error: AppError) -> JSONResponse:
 
 
 def answer(request: Request, body: dict[str, Any], *, retry_after_s: int | None = None) -> JSONResponse:
-    """Answer with a problem document."""
+    """Answer with a problem document; what looks like a person's data or a secret is not repeated in it."""
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else {}
     if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = {**body, "request_id": getattr(request.state, "request_id", "")}
+    told = {str(key): clean(value) for key, value in body.items() if key in ("detail", "errors")}
+    body = {**body, **told, "request_id": getattr(request.state, "request_id", "")}
     if request.url.path.startswith(openai_errors.PREFIX):
         return openai_errors.answer(body, headers)
     return JSONResponse(body, status_code=body["status"], headers=headers, media_type=MEDIA_TYPE)
 
 
+def route_of(request: Request) -> str:
+    """Give the template of the route, never the path itself: people put names and numbers into paths."""
+    return f"{request.method} {getattr(request.scope.get('route'), 'path', 'unknown')}"
+
+
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     if error.status >= 500:
-        log.warning("request.failed", slug=error.slug, path=request.url.path)
+        log.warning("request.failed", slug=error.slug, route=route_of(request))
     return problem(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]), "wrong": fault["msg"]}
-        for fault in error.errors()
-    ]
+    faults = [{"field": _place(fault["loc"]), "wrong": fault["msg"]} for fault in error.errors()]
     unreadable = any(fault["type"] == "json_invalid" for fault in error.errors())
     body = BadInput("; ".join(f"{fault['field']}: {fault['wrong']}" for fault in faults), errors=faults).problem()
     return answer(request, {**body, "status": 400} if unreadable else body)
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    """Name a part of the request; a key that is no Unicode is shown with question marks."""
+    place = ".".join(str(part) for part in loc[1:]) or str(loc[0])
+    return place.encode("utf-8", "replace").decode()
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == TooLarge.status:
         return problem(request, TooLarge(str(error.detail)))
+    if error.status_code == Malformed.status:
+        return problem(request, Malformed(str(error.detail)))
     slug = "not-found" if error.status_code == 404 else f"http-{error.status_code}"
     body = {"type": f"/problems/{slug}", "title": str(error.detail), "status": error.status_code}
-    response = answer(request, {**body, "detail": f"{request.method} {request.url.path}: {error.detail}"})
+    detail = f"{error.detail}; the routes are listed at /openapi.json" if error.status_code == 404 else error.detail
+    response = answer(request, {**body, "detail": str(detail)})
     response.headers.update(error.headers or {})
     return response
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
-    log.error("request.broke", path=request.url.path, error=type(error).__name__, exc_info=error)
+    log.error("request.broke", route=route_of(request), error=type(error).__name__, exc_info=error)
     return problem(request, AppError("Something broke on our side; the request id helps us find it."))
 
 
@@ -124,5 +137,6 @@ async def explain(slug: str) -> str:
     """Explain an error in plain words."""
     kind = next((kind for kind in tree() if kind.slug == slug), None)
     if kind is None:
-        raise NotFound(f"There is no problem type {slug!r}; there are: {', '.join(sorted(k.slug for k in tree()))}.")
+        there = ", ".join(sorted(kind.slug for kind in tree()))
+        raise NotFound(f"There is no problem type {quoted(slug)}; there are: {there}.")
     return f"{kind.title} (HTTP {kind.status})\n\n{inspect.getdoc(kind)}\n"

@@ -13,6 +13,11 @@ from app.api.evidence import EvidenceOut, SearchOut
 def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("the character U+0000 is not allowed")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("half of a surrogate pair is not allowed") from error
     return text
 
 
@@ -27,7 +32,7 @@ class Ask(_In):
     """A question; `fields` are the extra inputs that the use case's contract lists."""
 
     question: Annotated[Text, Field(min_length=1, max_length=100_000)]
-    fields: dict[str, Text] = Field({}, max_length=20)
+    fields: dict[Text, Text] = Field({}, max_length=20)
     session_id: UUID | None = Field(None, description="continue this conversation; leave out to start one")
 
 
@@ -35,7 +40,7 @@ class Item(_In):
     """One item of a job."""
 
     question: Annotated[Text, Field(min_length=1, max_length=100_000)]
-    fields: dict[str, Text] = Field({}, max_length=20)
+    fields: dict[Text, Text] = Field({}, max_length=20)
 
 
 class JobIn(_In):
@@ -105,8 +110,12 @@ class SkipOut(BaseModel):
     reason: str
 
 
+# Parts of a turn that the one who looks may not see; empty or null they stand in the JSON all the same.
+Hidden = Literal["cost", "evidence"]
+
+
 class TurnOut(BaseModel):
-    """A finished turn."""
+    """A finished turn; `hidden` names what you may not see of it."""
 
     turn_id: UUID
     session_id: UUID | None
@@ -122,9 +131,10 @@ class TurnOut(BaseModel):
     skipped: list[SkipOut]
     age_s: float | None = None
     route: str = ""
-    usage: UsageOut
+    usage: UsageOut | None = Field(description="null when you may not see it")
     latency_ms: float
     trace_id: str
+    hidden: list[Hidden] = []
 
 
 class StepOut(BaseModel):
@@ -143,13 +153,13 @@ class CallOut(BaseModel):
     revision: str
     attempt: int
     latency_ms: float
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Decimal | None
     error: str
     purpose: str
     price: str
-    cached_tokens: int
+    cached_tokens: int | None
     wait_ms: float
     first_token_ms: float | None
 
@@ -181,7 +191,10 @@ class FateOut(BaseModel):
 
 
 class StoryOut(BaseModel):
-    """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost."""
+    """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost.
+
+    `hidden` names what you may not see of it: those parts are empty or null.
+    """
 
     id: UUID
     started_at: datetime
@@ -200,8 +213,8 @@ class StoryOut(BaseModel):
     revision: str
     confidence: float | None
     latency_ms: float
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Decimal | None
     steps: list[StepOut]
     passages: list[EvidenceOut]
@@ -212,13 +225,14 @@ class StoryOut(BaseModel):
     tools: list[ToolUseOut]
     actions: list[FateOut]
     route: RouteOut | None
-    saved_usd: Decimal
+    saved_usd: Decimal | None
     age_s: float | None
     shadow_of: UUID | None
     findings: list[dict[str, str]]
     error: str
     trace_id: str
     calls: list[CallOut]
+    hidden: list[Hidden] = []
 
 
 class SessionOut(BaseModel):
@@ -323,13 +337,14 @@ class SourceOut(BaseModel):
 
 
 class UseCaseOut(BaseModel):
-    """A use case that you may use."""
+    """A use case that you may use: how long your text may be, and which inputs you may send besides."""
 
     name: str
     title: str
     workflow: str
     stream: bool
     mode: Literal["auto", "advise"]
+    max_chars: int
     fields: dict[str, list[str]]
     paused: bool
 
@@ -355,19 +370,6 @@ class FlagOut(BaseModel):
     changed_by: str
     reason: str
     changed_at: datetime
-
-
-class AuditOut(BaseModel):
-    """One action of an operator."""
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    reason: str
-    before: Any = None
-    after: Any = None
 
 
 class HealthOut(BaseModel):

@@ -10,7 +10,7 @@ from app.api.shapes import JobAccepted, SourceOut
 from app.domain.identity import Permission, Principal
 from app.domain.source import AnySource
 from app.domain.usecase import UseCase
-from app.errors import NotFound
+from app.errors import NotFound, quoted
 from app.store import sources
 from app.store.jobs import Order
 from app.store.sources import Place, Seen
@@ -58,7 +58,7 @@ async def _submitted(service: Service, who: Principal, place: Place, allow_remov
 def _ensure_there(usecase: UseCase, source: str) -> None:
     names = [each.name for each in usecase.sources]
     if source not in names:
-        raise NotFound(f"{usecase.name!r} has no source {source!r}; it has: {', '.join(names) or 'none'}.")
+        raise NotFound(f"{usecase.name!r} has no source {quoted(source)}; it has: {', '.join(names) or 'none'}.")
 
 
 def _shown(source: AnySource, seen: Seen | None) -> dict[str, Any]:

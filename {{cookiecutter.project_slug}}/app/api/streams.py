@@ -21,8 +21,8 @@ PING_S = 15.0
 # A frame for each token would cost more than the tokens; nobody reads faster than this.
 GAP_S = 0.03
 PING = b": ping\n\n"
-# Proxies must not gather what is meant to flow.
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+# Proxies must neither keep it nor gather what is meant to flow.
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def wants_stream(request: Request) -> bool:

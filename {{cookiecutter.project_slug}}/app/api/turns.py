@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from app.api.answers import attended, told
 from app.api.deps import Asker, Here, Named
 from app.api.problems import declared
+from app.api.ratelimit import asked_from
 from app.api.shapes import Ask, FeedbackIn, StoryOut, TurnOut
 from app.api.streams import EVENT_STREAM, event_stream, wants_stream
 from app.domain.identity import Principal
@@ -48,7 +49,7 @@ async def ask(request: Request, usecase: Named, body: Ask, service: Here, who: A
     A `delta` adds text; a `partial` holds all fields of a structured answer that are complete so far. The `answer` and
     `data` of `end` count, whatever was shown before.
     """
-    turn = _turn(usecase, who, body, key)
+    turn = asked_from(request, _turn(usecase, who, body, key))
     stored = await replayed(service.database, turn)
     if stored is not None:
         return _again(request, stored)
@@ -79,7 +80,7 @@ def _again(request: Request, stored: dict[str, Any]) -> Response:
 @router.get("/turns/{turn_id}", response_model=StoryOut, responses=declared(404))
 async def story(turn_id: UUID, service: Here, who: Asker) -> dict[str, Any]:
     """Say what happened in a turn; other people's need the permission turns.read_all."""
-    return await told_to(who, service.database, turn_id)
+    return await told_to(who, service.database, turn_id, usecases=service.usecases)
 
 
 @router.post("/turns/{turn_id}/feedback", status_code=204, responses=declared(404))

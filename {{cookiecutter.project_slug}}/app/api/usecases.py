@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.api.deps import Asker, Here
 from app.api.problems import declared
 from app.api.shapes import MeOut, UseCaseOut
+from app.domain.identity import Principal
 from app.domain.usecase import UseCase
 
 router = APIRouter(prefix="/v1", tags=["usecases"])
@@ -16,20 +17,21 @@ router = APIRouter(prefix="/v1", tags=["usecases"])
 async def list_usecases(service: Here, who: Asker) -> list[dict[str, Any]]:
     """List the use cases that you may use."""
     return [
-        _described(case, paused=bool(service.flags.why_paused(case.name)))
+        _described(case, who, paused=bool(service.flags.why_paused(case.name)))
         for case in service.usecases.values()
-        if case.contract.access.admits(who)
+        if case.admits(who)
     ]
 
 
-def _described(case: UseCase, *, paused: bool) -> dict[str, Any]:
+def _described(case: UseCase, who: Principal, *, paused: bool) -> dict[str, Any]:
     return {
         "name": case.name,
         "title": case.contract.title,
         "workflow": case.contract.workflow,
         "stream": case.contract.latency.stream,
         "mode": case.contract.risk.mode,
-        "fields": {name: list(values) for name, values in case.contract.input.fields.items()},
+        "max_chars": case.contract.access.most_chars(who, case.contract.input.max_chars),
+        "fields": case.contract.fields_for(who),
         "paused": paused,
     }
 

@@ -59,10 +59,15 @@ def explain(body: dict[str, Any]) -> None:
         where = ", ".join(filter(None, [citation["heading"], f"page {citation['page']}" if citation["page"] else ""]))
         out.print(f"  [cyan]\\[{citation['marker']}][/] {escape(citation['title'])}"
                   f"{escape(f' ({where})') if where else ''} [dim]{escape(citation['uri'])}[/]")  # fmt: skip
-    cost = body["usage"]["cost_usd"]
-    price = "no known price" if cost is None else f"${cost}"
     rung = (body["rung"] or "no rung") + (f" ({body['age_s']:.0f} s old)" if body["age_s"] is not None else "")
-    out.print(f"[dim]{body['outcome']} by {rung}, {body['latency_ms']:.0f} ms, {price}, turn {body['turn_id']}[/]")
+    said = [f"{body['outcome']} by {rung}", f"{body['latency_ms']:.0f} ms", *_price(body["usage"])]
+    out.print(f"[dim]{', '.join(said)}, turn {body['turn_id']}[/]")
+
+
+def _price(usage: dict[str, Any] | None) -> list[str]:
+    if usage is None:
+        return []
+    return ["no known price" if usage["cost_usd"] is None else f"${usage['cost_usd']}"]
 
 
 def chat(person: As = DEFAULT_PERSON, usecase: Case = "") -> None:

@@ -15,13 +15,20 @@ MODULES = {
     "documents": ("ingest", "documents"),
     "why": ("why", "readers"),
     "operating": ("pause", "resume", "flags", "jobs", "review"),
+    "audit": ("audit",),
+    "incidents": ("incidents",),
     "directory": ("directory",),
+    "keys": ("keys",),
+    "restrictions": ("restrictions",),
     "prompting": ("prompts",),
     "costs": ("forecast", "ledger"),
     "proving": ("evaluate", "readiness"),
     "caching": ("cache",),
     "embeddings": ("embeddings",),
+    "people": ("people", "retention"),
     "starting": ("new",),
+    "sealing": ("seal",),
+    "doctor": ("doctor",),
 }
 
 

@@ -22,7 +22,9 @@ def serve(workers: Annotated[int, typer.Option(min=1, help="processes that share
     """Serve the API, the chat page and the console."""
     import uvicorn
 
-    settings = load()
+    from app.wiring.refusing import settings_to_start_with
+
+    settings = settings_to_start_with()
     uvicorn.run(
         "app.main:api",
         factory=True,
@@ -31,6 +33,8 @@ def serve(workers: Annotated[int, typer.Option(min=1, help="processes that share
         workers=workers,
         log_config=None,
         access_log=False,
+        # Whose forwarding headers are believed is ours to say (APP_TRUSTED_PROXIES).
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=15,
     )

@@ -12,13 +12,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.cli import finding
+from app.cli import finding, screening
 from app.cli.session import err, in_place, out
 from app.domain.usecase import UseCase
 from app.evaluation import baseline, questions
 from app.evaluation import readiness as readiness_
 from app.evaluation.baseline import Comparison, told
 from app.evaluation.cases import load as load_cases
+from app.evaluation.injection import load as load_samples
+from app.evaluation.injection import measure
 from app.evaluation.readiness import Row, State
 from app.evaluation.retrieval import RetrievalReport, SearchSuite
 from app.evaluation.suite import Report, Suite
@@ -64,12 +66,15 @@ def evaluate(
     sealed: Annotated[bool, typer.Option(help="run the sealed cases too: for a release decision")] = False,
     search: Annotated[bool, typer.Option("--search", help="measure the search alone, without any answer")] = False,
     approve: Annotated[str, typer.Option(help="make what the search found the approved run; say why")] = "",
+    injection: Annotated[bool, typer.Option("--injection", help="measure the screen against attacks, alone")] = False,
     json: Json = False,
 ) -> None:
     """Run the evaluation cases through the real pipeline, and the questions to the search.
 
     Exits 1 below the contract's shares or the approved run of the search, 2 when not measurable.
     """
+    if injection:
+        _screen(json, sealed=sealed)
     measured = in_place(lambda service: _evaluate(service, usecase, sealed=sealed, answers=not search))
     if json:
         print(orjson.dumps([each.as_json() for each in measured], option=orjson.OPT_INDENT_2).decode())
@@ -84,6 +89,16 @@ def evaluate(
                 baseline.approve(each.usecase.folder, each.search, because=approve)
         raise typer.Exit(0 if all(each.answers is None or each.answers.good for each in measured) else 1)
     raise typer.Exit(0 if all(each.good for each in measured) else 1)
+
+
+def _screen(json: bool, *, sealed: bool) -> None:
+    """Measure what the screen stops, which needs neither a service nor a model."""
+    report = measure(load_samples())
+    if json:
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        screening.show(report, sealed=sealed)
+    raise typer.Exit(0 if report.good else 1)
 
 
 async def _evaluate(service: "Service", only: str, *, sealed: bool, answers: bool) -> list[Measured]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx2
 from rich.console import Console
 
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.errors import AppError, BadInput, DependencyDown
 from app.settings import Settings, load
 

@@ -5,15 +5,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.console.routes import PageRoute
-from app.console.session import SIGN_IN, Here, needs, refuse_foreign, seat
-from app.control.auth import COOKIE, DevelopmentIssuer
+from app.console.session import Here, needs
 from app.domain.identity import Permission, Principal
-from app.errors import BadInput, NotFound
+from app.errors import BadInput
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -24,13 +23,6 @@ Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class SignIn(_Form):
-    """Who to become, and where to go then."""
-
-    person: Annotated[Words, Field(max_length=100)]
-    next: Annotated[Words, Field(max_length=500)] = "/"
 
 
 class Flip(_Form):
@@ -50,25 +42,6 @@ class Decision(_Form):
     place: list[int] = []
     arguments: list[Annotated[Words, Field(max_length=20_000)]] = []
     reason: Annotated[Words, Field(max_length=1000)] = ""
-
-
-@router.post("/console/sign-in")
-async def sign_in(request: Request, service: Here, form: Annotated[SignIn, Form()]) -> RedirectResponse:
-    """Become one of the development identities; where a company's issuer signs people in, there is no such page."""
-    refuse_foreign(request)
-    issuer = service.authenticator.issuer
-    if not isinstance(issuer, DevelopmentIssuer):
-        raise NotFound("Development identities are refused here; sign in with your company's account.")
-    return seat(service, issuer.token(form.person), to=form.next)
-
-
-@router.post("/console/sign-out")
-async def sign_out(request: Request) -> RedirectResponse:
-    """Forget who is signed in."""
-    refuse_foreign(request)
-    response = RedirectResponse(SIGN_IN, status_code=303)
-    response.delete_cookie(COOKIE)
-    return response
 
 
 @router.post("/console/switches")

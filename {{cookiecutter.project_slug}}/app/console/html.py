@@ -14,6 +14,7 @@ from app.console import assets, words
 from app.console.session import people_of, service_of
 from app.domain.identity import Permission, Principal
 from app.errors import AppError
+from app.telemetry.scrub import mask
 
 HERE = Path(__file__).parent
 PAGES = (
@@ -24,6 +25,10 @@ PAGES = (
     ("Jobs", "/console/jobs", Permission.OPEN_CONSOLE),
     ("Why not found?", "/console/why", Permission.INSPECT_DOCUMENTS),
     ("Who can read?", "/console/readers", Permission.INSPECT_DOCUMENTS),
+    ("Keys", "/console/keys", Permission.MANAGE_KEYS),
+    ("Restrictions", "/console/restrictions", Permission.RESTRICT),
+    ("People", "/console/people", Permission.ERASE_PEOPLE),
+    ("Incidents", "/console/incidents", Permission.DECIDE_REVIEWS),
     ("Audit", "/console/audit", Permission.READ_AUDIT),
 )
 
@@ -47,7 +52,8 @@ def page(request: Request, template: str, who: Principal | None, **values: Any) 
 def fault_page(request: Request, error: AppError) -> HTMLResponse:
     """Tell what went wrong, with the status it stands for, and the way back."""
     request_id, who = getattr(request.state, "request_id", ""), getattr(request.state, "visitor", None)
-    response = page(request, "fault.html", who, error=error, request_id=request_id, back=_back(request))
+    told = {"error": error, "detail": mask(error.detail), "request_id": request_id, "back": _back(request)}
+    response = page(request, "fault.html", who, **told)
     response.status_code = error.status
     response.headers["Cache-Control"] = "no-store"
     if error.retry_after_s is not None:

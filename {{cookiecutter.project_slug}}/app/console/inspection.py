@@ -14,6 +14,7 @@ from app.console.routes import PageRoute
 from app.console.session import Here, needs
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, NotFound
+from app.telemetry.scrub import mask
 from app.wiring.service import Service
 from app.work.inspecting import Question
 
@@ -66,7 +67,7 @@ async def why(request: Request, service: Here, who: Inspector, asked: Annotated[
     try:
         found = await service.inspection.why(who, question, because=asked.reason)
     except (BadInput, NotFound) as error:
-        fault = error.detail
+        fault = mask(error.detail)
     rows = weighed([each.as_dict() for each in found.weighed]) if found else []
     shown = page(request, "why.html", who, asked=asked, found=found, rows=rows, usecases=usecases, fault=fault)
     shown.status_code = 422 if fault else 200
@@ -87,7 +88,7 @@ async def readers(request: Request, service: Here, who: Inspector, asked: Annota
     try:
         shown |= await _looked(service, who, asked)
     except (BadInput, NotFound) as error:
-        fault = error.detail
+        fault = mask(error.detail)
     response = page(request, "readers.html", who, asked=asked, fault=fault, **shown)
     response.status_code = 422 if fault else 200
     return response

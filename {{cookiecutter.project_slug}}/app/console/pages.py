@@ -6,22 +6,23 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.console import actions, assets, inspection, views
+from app.console import actions, assets, auditing, inspection, keys, people, restrictions, sign_in, views
 from app.console.html import page
 from app.console.routes import PageRoute
-from app.console.session import Here, Visitor, needs, own_path
+from app.console.session import Here, Visitor, needs
 from app.domain.identity import Permission, Principal
-from app.errors import NotFound
+from app.errors import NotFound, quoted
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 files = APIRouter(include_in_schema=False)
-ROUTERS: Sequence[APIRouter] = (router, actions.router, inspection.router, files)
+ROUTERS: Sequence[APIRouter] = (
+    router, sign_in.router, actions.router, keys.router, inspection.router, restrictions.router, people.router, auditing.router, files,
+)  # fmt: skip
 
 Opener = Annotated[Principal, Depends(needs(Permission.OPEN_CONSOLE))]
 Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 TurnReader = Annotated[Principal, Depends(needs(Permission.READ_ALL_TURNS))]
-Auditor = Annotated[Principal, Depends(needs(Permission.READ_AUDIT))]
 Word = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -29,12 +30,6 @@ Word = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 async def chat(request: Request, service: Here, who: Visitor) -> Response:
     """Show the chat page to whoever is signed in; others go to sign in first."""
     return page(request, "chat.html", who, usecases=views.open_to(service, who))
-
-
-@router.get("/console/sign-in")
-async def sign_in(request: Request, next: Word = "/") -> Response:
-    """Show the development identities, or say that the company's issuer signs people in."""
-    return page(request, "sign_in.html", None, next=own_path(next))
 
 
 @router.get("/console")
@@ -63,7 +58,7 @@ async def turns(
     request: Request, service: Here, who: TurnReader, wanted: Annotated[views.TurnFilter, Query()]
 ) -> Response:
     """Show turns, the newest first."""
-    return page(request, "turns.html", who, **await views.turns(service, wanted))
+    return page(request, "turns.html", who, **await views.turns(service, who, wanted))
 
 
 @router.get("/console/turns/{turn_id}")
@@ -78,18 +73,12 @@ async def job_list(request: Request, service: Here, who: Opener) -> Response:
     return page(request, "jobs.html", who, jobs=await views.job_list(service, who))
 
 
-@router.get("/console/audit")
-async def audit(request: Request, service: Here, who: Auditor, subject: Word = "") -> Response:
-    """Show what operators did, and why."""
-    return page(request, "audit.html", who, rows=await views.audit(service, subject=subject), subject=subject)
-
-
 @files.get("/static/{name}")
 async def static(request: Request, name: str, v: str = "") -> Response:
     """Give a style sheet or script; asked for by its hash, a browser may keep it for ever."""
     asset = assets.ASSETS.get(name)
     if asset is None:
-        raise NotFound(f"There is no file {name!r}.")
+        raise NotFound(f"There is no file {quoted(name)}.")
     keep = "public, max-age=31536000, immutable" if v == asset.version else "no-cache"
     headers = {"Cache-Control": keep, "ETag": f'"{asset.version}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:

@@ -9,11 +9,12 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from app.console.html import fault_page
 from app.console.session import SIGN_IN
 from app.control.auth import SAFE
-from app.errors import AppError, BadInput, NotFound, Unauthenticated
+from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, Unauthenticated
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -30,13 +31,19 @@ class PageRoute(APIRoute):
             try:
                 response = await handle(request)
             except Unauthenticated as error:
+                # Answered with a page; the limit of failed sign-ins counts it all the same.
+                request.state.is_stranger = True
                 return _to_sign_in(request) if request.method in SAFE else fault_page(request, error)
             except RequestValidationError as error:
                 return fault_page(request, _readable(error))
+            except HTTPException as error:
+                # A form that cannot be read at all, or a body that is too large.
+                kind = TooLarge if error.status_code == TooLarge.status else Malformed
+                return fault_page(request, kind(str(error.detail)))
             except AppError as error:
                 return fault_page(request, error)
             except Exception:
-                log.exception("page.broke", path=request.url.path)
+                log.exception("page.broke", route=getattr(request.scope.get("route"), "path", ""))
                 return fault_page(request, AppError("Something broke on our side; the request id helps us find it."))
             # What one person saw must not come back from a cache for the next.
             response.headers.setdefault("Cache-Control", "no-store")

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.control import auth
-from app.control.auth import COOKIE, DevelopmentIssuer, Person
+from app.control.auth import COOKIE
+from app.control.claims import Person
+from app.control.development import DevelopmentIssuer
 from app.domain.identity import Permission, Principal
 from app.errors import Forbidden, Unauthenticated
 from app.wiring.service import Service
 
 SIGN_IN = "/console/sign-in"
+# Longer than a sign-in lasts: from a cookie that counts no more we know that the issuer may be asked without a click.
 COOKIE_LIFE_S = 12 * 3600
 # A path of this site: no second slash or backslash that a browser would take for another host.
 OWN_PATH = re.compile(r"/(?:[\w.~%-][\w.~%/-]*)?(?:\?[\w.~%=&-]*)?")
@@ -31,7 +34,8 @@ async def signed_in(request: Request) -> Principal:
     token = request.cookies.get(COOKIE, "")
     if not token:
         raise Unauthenticated("Nobody is signed in.")
-    who = await service_of(request).authenticator.principal(token)
+    who = await service_of(request).authenticator.visitor(token)
+    service_of(request).limiting.restrictions.ensure_person(who, asks=False)
     # A page that tells what went wrong still says who is signed in.
     request.state.visitor = who
     return who
@@ -65,8 +69,22 @@ def own_path(wanted: str) -> str:
     return wanted if OWN_PATH.fullmatch(wanted) else "/"
 
 
+R = TypeVar("R", bound=Response)
+
+
+def was_signed_in(request: Request) -> bool:
+    """Say whether this browser was signed in not long ago."""
+    return bool(request.cookies.get(COOKIE))
+
+
+def forget(response: R) -> R:
+    """Have the browser forget who is signed in."""
+    response.delete_cookie(COOKIE)
+    return response
+
+
 def seat(service: Service, token: str, *, to: str) -> RedirectResponse:
-    """Sign the visitor in with this token and go on."""
+    """Sign the visitor in with this word or token and go on."""
     response = RedirectResponse(own_path(to), status_code=303)
     response.set_cookie(
         COOKIE,

@@ -1,6 +1,6 @@
 """What each page shows, gathered from the rooms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,8 +14,10 @@ from app.control.flags import EVERYTHING, switch_key
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job
 from app.domain.usecase import UseCase
+from app.store import audit as audit_
 from app.store import flags, jobs, ledger
 from app.store.flags import FlagRow
+from app.store.ledger import Wanted
 from app.turn.story import told_to
 from app.wiring.service import Service
 
@@ -44,7 +46,7 @@ class TurnFilter(BaseModel):
 
 def open_to(service: Service, who: Principal) -> list[UseCase]:
     """Give the use cases that this person may ask."""
-    return [case for case in service.usecases.values() if case.contract.access.admits(who)]
+    return [case for case in service.usecases.values() if case.admits(who)]
 
 
 async def overview(service: Service, who: Principal) -> dict[str, Any]:
@@ -80,7 +82,7 @@ async def switches(service: Service, *, changed: str) -> dict[str, Any]:
     """Gather the kill switches, and before and after of the one that was just turned."""
     async with service.database.work() as work:
         rows = await flags.every(work)
-        latest = await flags.history(work, subject=switch_key(changed), limit=1) if changed else []
+        latest = await audit_.history(work, subject=switch_key(changed), limit=1) if changed else []
     return {
         "switches": sorted(filter(None, (_switch(service, row) for row in rows)), key=_everything_first),
         "changed": latest[0] if latest else None,
@@ -104,39 +106,38 @@ def _everything_first(found: Switch) -> tuple[bool, str]:
     return found.subject != EVERYTHING, found.title
 
 
-async def turns(service: Service, wanted: TurnFilter) -> dict[str, Any]:
-    """Gather a page of turns, the newest first; `older` is where the next page begins."""
-    usecase, person = wanted.usecase or None, wanted.person or None
+async def turns(service: Service, who: Principal, wanted: TurnFilter) -> dict[str, Any]:
+    """Gather a page of turns that this person may read, the newest first; `older` is where the next page begins."""
+    contracts = {name: case.contract.access for name, case in service.usecases.items()}
+    among = [name for name, access in contracts.items() if access.shows_others(who)]
+    asked = Wanted(wanted.usecase or None, wanted.person or None, tuple(among), who.user_id, wanted.before)
     async with service.database.work() as work:
-        rows = await ledger.newest(work, usecase=usecase, user_id=person, before=wanted.before, limit=PER_PAGE)
+        rows = await ledger.newest(work, asked, limit=PER_PAGE)
     return {
         "rows": rows,
         "wanted": wanted,
-        "usecases": list(service.usecases),
+        "usecases": among,
+        "priced": [name for name, access in contracts.items() if access.shows_cost(who)],
         "older": rows[-1]["started_at"].isoformat() if len(rows) == PER_PAGE else "",
     }
 
 
 async def story(service: Service, who: Principal, turn_id: UUID) -> dict[str, Any]:
     """Gather all that is known of one turn; other people's need the permission turns.read_all."""
-    told = await told_to(who, service.database, turn_id)
+    told = await told_to(who, service.database, turn_id, usecases=service.usecases)
     contract = case.contract if (case := service.usecases.get(told["usecase"])) else None
     searches = [(search, weighed(search["considered"])) for search in told["retrieval"]]
     shown = {"steps": step_bars(told["steps"]), "searches": searches, "cited": _cited(told), "contract": contract}
-    return {"turn": told, **shown}
+    return {"turn": told, "sees": {part: part not in told["hidden"] for part in ("cost", "evidence")}, **shown}
 
 
 def _cited(told: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(citation["document_id"], citation["heading"]) for citation in told["citations"]}
 
 
-async def audit(service: Service, *, subject: str) -> Sequence[Mapping[str, Any]]:
-    """Gather what operators did, the newest first."""
-    async with service.database.work() as work:
-        return await flags.history(work, subject=subject or None)
-
-
 async def job_list(service: Service, who: Principal) -> list[Job]:
-    """Gather jobs, the newest first: everybody's for those who may read every turn, or this person's."""
+    """Gather jobs, the newest first: this person's, and everybody's of use cases whose turns they may read."""
     async with service.database.work() as work:
-        return await jobs.listed(work, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)
+        found = await jobs.listed(work, user_id=None if who.may(Permission.READ_ALL_TURNS) else who.user_id)
+    shown = {"", *(name for name, case in service.usecases.items() if case.contract.access.shows_others(who))}
+    return [job for job in found if job.user_id == who.user_id or job.usecase in shown]

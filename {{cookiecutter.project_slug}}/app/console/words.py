@@ -23,6 +23,7 @@ OUTCOMES: Mapping[Outcome, Words] = {
     Outcome.REFUSED_NO_EVIDENCE: Words("No evidence", "Not answered: no document that you may read says it."),
     Outcome.REFUSED_INPUT: Words("Bad input", "Not answered: the question cannot be accepted as it is."),
     Outcome.REFUSED_INJECTION: Words("Refused", "Not answered: this reads like an instruction to the system."),
+    Outcome.REFUSED_PRIVACY: Words("Private", "Not answered: no outside service may be given what it holds."),
     Outcome.REFUSED_PERMISSION: Words("Not permitted", "Not answered: this use case is not open to you."),
     Outcome.REFUSED_RATE: Words("Too many", "Not answered: too many questions in a short time."),
     Outcome.REFUSED_BUDGET: Words("Over budget", "Not answered: the budget is used up."),

@@ -2,13 +2,13 @@
 
 The form is that of SCIM 2.0 (RFC 7643, section 4.2): an object with `Resources` (or `groups`), each with `displayName`,
 an `id` by which other groups may refer to it, and `members` of `value` and `type` ("User" when left out, or "Group").
-A person's `value` is the `sub` of their identity token.
+A person's `value` is the `sub` of their identity token; `display`, where it is given, is their name, which is masked.
 """
 
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ TIMEOUT_S = 20.0
 class _Member(BaseModel):
     value: str = Field(min_length=1)
     type: Literal["User", "Group"] = "User"
+    display: str = ""
 
 
 class _Group(BaseModel):
@@ -44,10 +45,14 @@ class _Document(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The groups with every group above each, and the groups of each person, nesting included."""
+    """The groups with every group above each, and the groups of each person, nesting included.
+
+    `names` says what people are called, where the directory does (`display`).
+    """
 
     parents: Mapping[str, frozenset[str]]
     people: Mapping[str, frozenset[str]]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(content: bytes) -> Listing:
@@ -86,7 +91,11 @@ def _closed(groups: list[_Group], names: Mapping[str, str]) -> Listing:
         for member in group.members:
             if member.type == "User":
                 people.setdefault(member.value, set()).update({group.name}, parents[group.name])
-    return Listing(parents, {user_id: frozenset(held) for user_id, held in people.items()})
+    named = {
+        member.value: member.display for group in groups for member in group.members if member.type == "User"
+        if member.display
+    }  # fmt: skip
+    return Listing(parents, {user_id: frozenset(held) for user_id, held in people.items()}, named)
 
 
 def _up(name: str, above: Mapping[str, set[str]]) -> set[str]:

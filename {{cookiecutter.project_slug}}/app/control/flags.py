@@ -14,7 +14,7 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
-from app.errors import AppError, BadInput
+from app.errors import AppError, BadInput, quoted
 from app.store import flags as table
 from app.store.background import ended
 from app.store.broadcast import Broadcast
@@ -158,7 +158,8 @@ class Flags:
         known = {row["key"] for row in self._rows}
         key = subject if subject in known else switch_key(subject)
         if key not in known:
-            raise BadInput(f"There is no switch {subject!r}; there are: {', '.join(sorted(map(_subject, known)))}.")
+            there = ", ".join(sorted(map(_subject, known)))
+            raise BadInput(f"There is no switch {quoted(subject)}; there are: {there}.")
         async with self._database.work() as work:
             await table.change(work, key, switch_definition(enabled=enabled), by=by, because=because.strip())
         await self._broadcast.publish(CHANNEL, key)

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.control import accounts
+from app.control.accounts import SERVICE, ServiceAccount
 from app.domain.access import EVERYONE, is_name
 from app.domain.identity import Permission, Principal
 from app.errors import CannotStart
 
 FILE = "config/roles.toml"
-TABLES = ("permissions", "nesting", "members", "classification", "clearance", "regions")
+TABLES = ("permissions", "nesting", "members", "classification", "clearance", "regions", "service_accounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Roles:
     levels: tuple[str, ...] = ()
     clearance: Mapping[str, int] = field(default_factory=dict)
     regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # By user id.
+    accounts: Mapping[str, ServiceAccount] = field(default_factory=dict)
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "Roles":
@@ -41,6 +45,7 @@ class Roles:
             levels=levels,
             clearance={group: _level(group, name, levels) for group, name in config.get("clearance", {}).items()},
             regions={group: _names(f"regions.{group}", names) for group, names in config.get("regions", {}).items()},
+            accounts=accounts.read(config.get("service_accounts", {})),
         )
 
     def reached(self, groups: Iterable[str], *, user_id: str = "") -> tuple[str, ...]:
@@ -90,6 +95,8 @@ def _names(key: str, value: Any) -> tuple[str, ...]:
         raise CannotStart(f"{FILE}, {key}: write a list of names without spaces and commas; got {value!r}")
     if table in ("nesting", "members") and EVERYONE in (group, *value):
         raise CannotStart(f"{FILE}, {key}: everyone is no group; name the groups, or grant to everyone directly")
+    if table == "members" and (programs := [name for name in value if name.startswith(SERVICE)]):
+        raise CannotStart(f"{FILE}, {key}: write the group into the service account instead: {', '.join(programs)}")
     return tuple(value)
 
 

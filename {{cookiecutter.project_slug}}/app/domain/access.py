@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import BadInput
+from app.errors import BadInput, quoted
 
 EVERYONE = "everyone"
 _NAME = re.compile(r"^(everyone|(group|user):[^\s,\x00]{1,200})\Z")
@@ -41,7 +41,7 @@ class Access:
             raise BadInput(f"A document needs at least one of `readers`: {_FORMS}; got nobody.")
         if self.classification and not (isinstance(self.classification, str) and _ATTRIBUTE.match(self.classification)):
             raise BadInput(
-                f"`classification` is one of the levels of config/roles.toml; {self.classification!r} is none."
+                f"`classification` is one of the levels of config/roles.toml; {quoted(str(self.classification))} is none."
             )
         names = (*self.readers, *self.denied, *self.regions)
         if sum(len(name.encode()) + 4 for name in names) > _MOST_BYTES:
@@ -86,12 +86,14 @@ def parse(given: Mapping[str, Any], *, levels: Sequence[str]) -> Access:
     classification = given.get("classification") or ""
     if level_of(classification, levels) is None:
         known = ", ".join(levels) or "none: add `[classification] levels` to config/roles.toml"
-        raise BadInput(f"`classification` {classification!r} is unknown; the levels of config/roles.toml are: {known}.")
+        raise BadInput(
+            f"`classification` {quoted(str(classification))} is unknown; the levels of config/roles.toml are: {known}."
+        )
     lists = {}
     for key in ("readers", "denied", "regions"):
         value = given.get(key) or ()
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise BadInput(f"`{key}` is a list of names; got {value!r}.")
+            raise BadInput(f"`{key}` is a list of names; got {type(value).__name__}.")
         lists[key] = tuple(value)
     return Access(classification=classification, **lists)
 
@@ -103,7 +105,7 @@ def _checked(field: str, given: Sequence[str], form: re.Pattern[str]) -> tuple[s
     strange = [name for name in given if not isinstance(name, str) or not form.match(name)]
     if strange:
         allowed = _FORMS if form is _NAME else "words of letters, digits, `.`, `_` and `-`, up to 50 long"
-        raise BadInput(f"`{field}` are {allowed}; got {', '.join(map(repr, strange))}.")
+        raise BadInput(f"`{field}` are {allowed}; got {', '.join(quoted(str(name)) for name in strange)}.")
     return tuple(sorted(set(given)))
 
 

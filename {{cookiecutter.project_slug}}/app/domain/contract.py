@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.access import EVERYONE
-from app.domain.identity import Principal
+from app.domain.identity import Permission, Principal
+from app.domain.masking import Kind
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[Decimal, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Handling = Literal["mask", "allow", "refuse"]
 # The text search configurations that PostgreSQL brings; `simple` cuts no endings.
 Language = Literal[
     "simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german",
@@ -41,20 +43,102 @@ class Risk(_Part):
 
 
 class Access(_Part):
-    """Who may ask: group names, or "everyone"."""
+    """Who may ask, what they may send, and what they may see: group names, or "everyone".
+
+    A list here narrows what permissions of config/roles.toml allow, and never widens it. `fields` name who may send an
+    input of `[input.fields]`, or one of its values; `max_chars` groups whose text may be longer than `input.max_chars`.
+    """
 
     groups: tuple[str, ...] = Field(min_length=1)
+    jobs: tuple[str, ...] = (EVERYONE,)
+    documents: tuple[str, ...] = (EVERYONE,)
+    fields: dict[str, tuple[str, ...]] = {}
+    max_chars: dict[str, Count] = {}
+    see_cost: tuple[str, ...] = (EVERYONE,)
+    see_evidence: tuple[str, ...] = (EVERYONE,)
+    see_others: tuple[str, ...] = (EVERYONE,)
 
     def admits(self, who: Principal) -> bool:
-        """Say whether this person belongs to one of the groups."""
-        return EVERYONE in self.groups or bool(set(self.groups) & set(who.groups))
+        """Say whether this person may ask at all."""
+        return _is_in(who, self.groups)
+
+    def takes_jobs(self, who: Principal) -> bool:
+        """Say whether this person may queue turns here."""
+        return self.admits(who) and who.may(Permission.SUBMIT_JOBS) and _is_in(who, self.jobs)
+
+    def takes_documents(self, who: Principal) -> bool:
+        """Say whether this person may send documents to this use case."""
+        return self.admits(who) and who.may(Permission.WRITE_DOCUMENTS) and _is_in(who, self.documents)
+
+    def takes_field(self, who: Principal, name: str, value: str) -> bool:
+        """Say whether this person may send the field with this value; `region` and `region.north` may both be named."""
+        groups = (self.fields.get(key) for key in (name, f"{name}.{value}"))
+        return all(_is_in(who, named) for named in groups if named is not None)
+
+    def most_chars(self, who: Principal, usual: int) -> int:
+        """Give how long this person's text may be; the longest of their groups counts."""
+        return max([usual, *(count for group, count in self.max_chars.items() if _is_in(who, (group,)))])
+
+    def shows_cost(self, who: Principal) -> bool:
+        """Say whether this person may see what turns cost that they may read."""
+        return who.may(Permission.SEE_COST) and _is_in(who, self.see_cost)
+
+    def shows_evidence(self, who: Principal) -> bool:
+        """Say whether this person may see how the turns came about that they may read."""
+        return who.may(Permission.SEE_EVIDENCE) and _is_in(who, self.see_evidence)
+
+    def shows_others(self, who: Principal) -> bool:
+        """Say whether this person may read other people's turns here."""
+        return who.may(Permission.READ_ALL_TURNS) and _is_in(who, self.see_others)
+
+
+def _is_in(who: Principal, groups: tuple[str, ...]) -> bool:
+    return EVERYONE in groups or bool(set(groups) & set(who.groups))
 
 
 class Input(_Part):
-    """What may be sent: the text's length in characters, and the extra fields with their allowed values."""
+    """What may be sent: the text's length in characters, its languages, and the extra fields with their allowed values.
+
+    With `languages`, a text that is certainly in another one is refused; one that is too short to tell is not.
+    """
 
     max_chars: Count = 4000
+    languages: tuple[Language, ...] = ()
     fields: dict[str, tuple[str, ...]] = {}
+
+
+class Output(_Part):
+    """What an answer may hold, beside what config/output.toml forbids everywhere.
+
+    `words` (phrases too) and `patterns` (regular expressions) are forbidden; with patterns, streams show whole
+    sentences. Links go to hosts that the asker may see already and to `hosts` ("known"), or anywhere ("any");
+    `personal_data` likewise. `classifier`: a prompt of this use case that answers {"unsafe": true}; streams then wait.
+    """
+
+    max_chars: Count | None = None
+    words: tuple[Annotated[str, Field(min_length=2)], ...] = ()
+    patterns: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    hosts: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    links: Literal["known", "any"] = "known"
+    images: bool = False
+    personal_data: Literal["known", "any"] = "known"
+    classifier: str = ""
+
+
+class Injection(_Part):
+    """From which score on (0 to 1) a question counts as orders to the model, and is refused.
+
+    `classifier`: a prompt of this use case (such as `guard.v1`) that answers {"injection": true}. It is asked of `role`
+    where the score lies between `classifier_from` and `threshold`, within `classifier_ms`; when it gives no verdict in
+    time, `on_fault` says whether the question passes or is refused.
+    """
+
+    threshold: Share = 0.7
+    classifier: str = ""
+    role: str = ""
+    classifier_from: Share = 0.2
+    classifier_ms: Count = 800
+    on_fault: Literal["pass", "refuse"] = "pass"
 
 
 class Latency(_Part):
@@ -165,9 +249,14 @@ class Retrieval(_Part):
 
 
 class Limits(_Part):
-    """Requests that one person may send in a minute."""
+    """What one person may do here, and what all people together may; left out: as config/limits.toml says."""
 
     per_user_per_minute: Count = 30
+    concurrent_per_user: Count | None = None
+    tokens_per_user_per_minute: Count | None = None
+    per_minute: Count | None = None
+    concurrent: Count | None = None
+    tokens_per_minute: Count | None = None
 
 
 class Quality(_Part):
@@ -189,12 +278,33 @@ class Retention(_Part):
     turns_days: Count = 365
 
 
+class Privacy(_Part):
+    """What becomes of personal data before a text leaves for a model.
+
+    `personal_data` is what happens with every kind, `kinds` names exceptions: `mask` it; `allow` it to be sent as is;
+    or `refuse`: a turn that holds it asks no third party. `third_parties`: `refuse` asks none at all, and
+    `refuse_without_model` none while no model looks for names. `own_models`: what models marked `trusted` in
+    config/models.toml are sent, `mask` or `allow` (as it is). `name_fields` are fields that hold the name of a person.
+    """
+
+    personal_data: Handling = "mask"
+    kinds: dict[Kind, Handling] = {}
+    third_parties: Literal["allow", "refuse", "refuse_without_model"] = "allow"
+    own_models: Literal["mask", "allow"] = "mask"
+    name_fields: tuple[str, ...] = ()
+
+    def of(self, kind: Kind) -> Handling:
+        """Say what happens with a kind of personal data."""
+        return self.kinds.get(kind, self.personal_data)
+
+
 class Sentences(_Part):
     """What people read when there is no answer."""
 
     no_evidence: str
     paused: str
     unsafe: str
+    private: str = "This holds personal data that no outside service may be given, so it cannot be answered here."
     waiting: str = "A colleague will look at this before you get an answer."
 
 
@@ -207,6 +317,8 @@ class Contract(_Part):
     risk: Risk
     access: Access
     input: Input = Input()
+    injection: Injection = Injection()
+    output: Output = Output()
     latency: Latency
     availability: Availability = Availability()
     traffic: Traffic
@@ -223,4 +335,13 @@ class Contract(_Part):
     quality: Quality
     rollout: Rollout = Rollout()
     retention: Retention = Retention()
+    privacy: Privacy = Privacy()
     sentences: Sentences
+
+    def fields_for(self, who: Principal) -> dict[str, list[str]]:
+        """Give the extra inputs, with their values, that this person may send."""
+        found = {
+            name: [value for value in values if self.access.takes_field(who, name, value)]
+            for name, values in self.input.fields.items()
+        }
+        return {name: values for name, values in found.items() if values}

@@ -11,6 +11,8 @@ class Permission(StrEnum):
 
     ASK = "turns.ask"
     READ_ALL_TURNS = "turns.read_all"
+    SEE_COST = "turns.see_cost"
+    SEE_EVIDENCE = "turns.see_evidence"
     SUBMIT_JOBS = "jobs.submit"
     WRITE_DOCUMENTS = "documents.write"
     INSPECT_DOCUMENTS = "documents.inspect"
@@ -18,8 +20,15 @@ class Permission(StrEnum):
     OPEN_CONSOLE = "console.open"
     FLIP_SWITCHES = "switches.flip"
     DECIDE_REVIEWS = "reviews.decide"
+    SEE_PERSONAL_DATA = "reviews.see_personal_data"
     READ_AUDIT = "audit.read"
+    EXPORT_AUDIT = "audit.export"
     READ_COSTS = "costs.read"
+    MANAGE_KEYS = "keys.manage"
+    RESTRICT = "people.restrict"
+    EXPORT_PEOPLE = "people.export"
+    ERASE_PEOPLE = "people.erase"
+    HOLD_PEOPLE = "people.hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,10 @@ class Principal:
     regions: tuple[str, ...] = ()
     # What the identity token itself said: kept with queued work, because everything else is looked up anew.
     token_groups: tuple[str, ...] = ()
+    # The API key behind the request; empty when a person's own token is.
+    key_id: str = ""
+    # Where an API key is for some use cases only: their names. None: for all that its account may use.
+    only_usecases: frozenset[str] | None = None
 
     @property
     def claims(self) -> Claims:
@@ -45,3 +58,7 @@ class Principal:
     def may(self, permission: Permission) -> bool:
         """Say whether this person holds the permission."""
         return permission in self.permissions
+
+    def may_use(self, usecase: str) -> bool:
+        """Say whether the API key behind the request, if any, is meant for this use case."""
+        return self.only_usecases is None or usecase in self.only_usecases

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed"]
+JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed", "retain", "erase"]
 
 
 class JobStatus(StrEnum):

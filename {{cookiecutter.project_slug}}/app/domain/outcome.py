@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     REFUSED_NO_EVIDENCE = "refused_no_evidence"
     REFUSED_INPUT = "refused_input"
     REFUSED_INJECTION = "refused_injection"
+    REFUSED_PRIVACY = "refused_privacy"
     REFUSED_PERMISSION = "refused_permission"
     REFUSED_RATE = "refused_rate"
     REFUSED_BUDGET = "refused_budget"

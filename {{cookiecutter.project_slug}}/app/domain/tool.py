@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
 
+from app.domain.access import EVERYONE
+from app.domain.identity import Permission, Principal
+
 if TYPE_CHECKING:
     from app.domain.turn import ToolUse
 
@@ -29,11 +32,20 @@ class Tool:
 
     `effects` says that it changes something in the world: it then runs only after a person has approved the arguments,
     and takes a text `key`, the same for every attempt at one approved use. `timeout_s` bounds one use, in seconds.
+    `groups` (one of which the asker must be in; "everyone") and `permission` say for whom a model may use it: for
+    others it does not know that there is such a tool, and a use is refused.
     """
 
     run: Run
     effects: bool = False
     timeout_s: float = 10.0
+    groups: tuple[str, ...] = (EVERYONE,)
+    permission: Permission | None = None
+
+    def admits(self, who: Principal) -> bool:
+        """Say whether a model may use it for this person."""
+        is_in = EVERYONE in self.groups or bool(set(self.groups) & set(who.groups))
+        return is_in and (self.permission is None or who.may(self.permission))
 
     @property
     def name(self) -> str:
@@ -71,7 +83,7 @@ class Hands(Protocol):
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """Give the tools there are."""
+        """Give the tools that may be used for who asks."""
         ...
 
     @property
@@ -107,6 +119,8 @@ def _faults(tool: Tool) -> list[str]:
     faults += [f"annotate the parameter `{name}`" for name in bare]
     if tool.effects and KEY not in own:
         faults.append(f"it has effects, so it takes `{KEY}: str`: hand it to the other system as its idempotency key")
+    if isinstance(tool.groups, str) or not tool.groups:
+        faults.append('groups must be a tuple of names, such as ("finance",); ("everyone",) opens it to all')
     if tool.timeout_s <= 0:
         faults.append("timeout_s must be more than 0 seconds")
     return [f"{tool.name}: {fault}" for fault in faults or _undescribed(tool)]

@@ -4,18 +4,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from secrets import token_hex
 from typing import Any, Literal, Self
 from uuid import UUID, uuid4
 
 from app.domain.identity import Principal
 from app.domain.outcome import Outcome
+from app.domain.quota import Quota
 from app.domain.usecase import UseCase
 from app.errors import AppError
 
 Channel = Literal["api", "openai", "job", "evaluation", "shadow"]
-Purpose = Literal["answer", "reask", "route", "agent", "embed", "rerank"]
+Purpose = Literal["answer", "reask", "route", "screen", "agent", "embed", "rerank"]
 # Where a call's cost comes from: your own price, the public list, nothing to pay, or nobody knows.
 Price = Literal["own", "list", "free", "unpriced"]
+
+MARK_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +222,8 @@ class StepTime:
 class Tape:
     """What happened while the turn ran; it only grows, so that a failing step still leaves its trace.
 
-    `raw` is what a model said that could not be used: a reviewer sees it. `saved_usd` is what a cached answer would
-    have cost again.
+    `raw` is what a model said that could not be used: a reviewer sees it. `told` is what tools and searches of a
+    workflow gave the model, masked; it is not recorded. `saved_usd` is what a cached answer would have cost again.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -229,7 +233,9 @@ class Tape:
     retrievals: list[Retrieval] = field(default_factory=list)
     route: Route | None = None
     raw: str = ""
+    told: list[str] = field(default_factory=list)
     saved_usd: Decimal = Decimal(0)
+    quotas: list[Quota] = field(default_factory=list)
 
     @property
     def usage(self) -> Usage:
@@ -266,6 +272,10 @@ Delta = str | Mapping[str, Any]
 Listener = Callable[[Delta], Awaitable[None]]
 
 
+def _mark() -> str:
+    return token_hex(MARK_BYTES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A question on its way to an answer. `deadline_s` is on the event loop's clock."""
@@ -277,6 +287,8 @@ class Turn:
     fields: Mapping[str, str] = field(default_factory=dict)
     session_id: UUID | None = None
     channel: Channel = "api"
+    # Where it was asked from; empty for what no limit of an address stands before.
+    address: str = ""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     deadline_s: float = 0.0
     history: tuple[Message, ...] = ()
@@ -286,6 +298,10 @@ class Turn:
     listener: Listener | None = None
     tape: Tape = field(default_factory=Tape)
     trace_id: str = ""
+    # Marks off the data in this turn's prompts; nobody who wrote the data can know it.
+    mark: str = field(default_factory=_mark)
+    # Stands in the system prompt, and must never come out; empty for none.
+    canary: str = ""
 
     screened: str = ""
     masks: Mapping[str, str] = field(default_factory=dict)
@@ -311,10 +327,23 @@ class Turn:
 
 
 class StopTurn(Exception):
-    """Ends a turn early with a named outcome; `answer` is what the asker reads, `error` what the door raises."""
+    """Ends a turn early with a named outcome; `answer` is what the asker reads, `error` what the door raises.
 
-    def __init__(self, outcome: Outcome, *, answer: str = "", reason: str = "", error: AppError | None = None) -> None:
+    `turn` is the turn as the step that stops it knows it by then, where that is more than the step was given.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        *,
+        answer: str = "",
+        reason: str = "",
+        error: AppError | None = None,
+        findings: tuple[Finding, ...] = (),
+        turn: Turn | None = None,
+    ) -> None:
         super().__init__(outcome.value)
+        self.findings, self.turn = findings, turn
         self.outcome = outcome
         self.answer = answer
         self.reason = reason or (error.detail if error else "")

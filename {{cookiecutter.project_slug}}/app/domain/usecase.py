@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.contract import Contract
+from app.domain.identity import Principal
 from app.domain.source import AnySource
 from app.domain.tool import Tool
 
@@ -50,3 +51,7 @@ class UseCase:
     rules: Rules | None = None
     tools: tuple[Tool, ...] = ()
     prompts: Mapping[str, Any] = field(default_factory=dict)
+
+    def admits(self, who: Principal) -> bool:
+        """Say whether this person or program may use it: by its contract, and by the API key that asks."""
+        return who.may_use(self.name) and self.contract.access.admits(who)

@@ -1,37 +1,32 @@
-"""Make what people typed safe to handle, or say what is wrong with it; find instructions aimed at the model."""
+"""Make what people typed safe to handle, or say what is wrong with it: empty, too long, no text, repetitive."""
 
 import re
-import unicodedata
+import zlib
 
-from app.errors import BadInput
+from app.errors import BadInput, NotText, Repetitive
+from app.guard import letters
+from app.guard.letters import visible
 
-# Zero-width, bidirectional and tag characters carry text that people do not see.
-_HIDDEN = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\U000e0000-\U000e007f]"
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-
-# Each is a phrase that addresses the model as such; a person asking about policy has no use for it.
-_INJECTION = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\b(ignore|disregard|forget|override)\b.{0,40}\b(previous|prior|above|earlier|all|your|system)\b.{0,30}"
-        r"\b(instructions?|prompts?|rules?|guidelines?|context)\b",
-        r"\b(reveal|show|print|repeat|output|tell me)\b.{0,40}\b(system|hidden|initial|original)\b.{0,10}"
-        r"\b(prompt|instructions?|message)\b",
-        r"\byou are (now|no longer)\b.{0,60}\b(assistant|ai|model|dan|unrestricted|bot|mode)\b",
-        r"\b(developer|debug|god|jailbreak|dan) mode\b",
-        r"</?(system|instructions?|assistant)>|\[/?INST\]|<\|im_(start|end)\|>",
-        r"\b(act|pretend|behave) as (if you|though you|an? unrestricted|an? uncensored)\b",
-        r"\bnew (system )?instructions?\s*:",
-        r"\b(ai|language model|assistant|chatbot)s?\b.{0,30}\b(must|should|shall)\b.{0,40}"
-        r"\b(ignore|reveal|disclose|reply only)\b",
-    )
-]
+__all__ = ["clean", "visible"]
+# From this share of characters on that are no text, something else was sent.
+UNREADABLE_SHARE = 0.05
+UNREADABLE_LEAST = 3
+# A file pasted as text.
+_FILE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]{40}")
+# Prose shrinks to a third or half of its size, tables to a tenth; what shrinks to less says one thing over and over.
+REPETITIVE_CHARS = 600
+REPETITIVE_SHARE = 0.04
+# Marks stacked on each letter cost many tokens and say nothing.
+_STACKED = re.compile("[\u0300-\u036f\u0489\u1dc0-\u1dff\u20d0-\u20f0]{4,}")
+_STACKED_LEAST = 8
 
 
 def clean(text: str, *, max_chars: int, field: str = "question") -> str:
-    """Give the text in composed form without hidden characters. Raises BadInput when it is empty or too long."""
+    """Give the text in composed form without hidden characters.
+
+    Raises BadInput when it is empty or too long, NotText for binary content, Repetitive where it hardly says anything.
+    """
+    _is_text(text, field)
     plain = visible(text)
     if not plain:
         raise BadInput(f"`{field}` holds no text.", errors=[{"field": field, "wrong": "empty", "allowed": "some text"}])
@@ -41,15 +36,34 @@ def clean(text: str, *, max_chars: int, field: str = "question") -> str:
         raise BadInput(
             f"`{field}` has {wrong}; allowed: {allowed}.", errors=[{"field": field, "wrong": wrong, "allowed": allowed}]
         )
+    _says_something(plain, field)
     return plain
 
 
-def visible(text: str) -> str:
-    """Give the text in composed form without what people do not see."""
-    return _CONTROL.sub("", _HIDDEN.sub("", unicodedata.normalize("NFC", text))).strip()
+def _is_text(text: str, field: str) -> None:
+    count = letters.unreadable(text)
+    if count >= UNREADABLE_LEAST and count > UNREADABLE_SHARE * len(text):
+        wrong = f"{count} of {len(text)} characters are no text"
+    elif ";base64," in text and _FILE.search(text):
+        wrong = "a file, encoded as text"
+    else:
+        return
+    raise NotText(
+        f"`{field}` is not readable as text: {wrong}. Send files to /v1/documents.",
+        errors=[{"field": field, "wrong": wrong, "allowed": "text in Unicode"}],
+    )
 
 
-def is_suspicious(text: str) -> bool:
-    """Say whether the text holds instructions aimed at the model, in whatever width its letters are written."""
-    plain = unicodedata.normalize("NFKC", _HIDDEN.sub("", text))
-    return any(pattern.search(plain) for pattern in _INJECTION)
+def _says_something(plain: str, field: str) -> None:
+    if len(plain) >= REPETITIVE_CHARS:
+        octets = plain.encode("utf-8", "replace")
+        if len(zlib.compress(octets, 1)) < REPETITIVE_SHARE * len(octets):
+            wrong = "the same text over and over"
+            raise Repetitive(
+                f"`{field}` holds {wrong}.", errors=[{"field": field, "wrong": wrong, "allowed": "said once"}]
+            )
+    if not plain.isascii() and len(_STACKED.findall(plain)) >= _STACKED_LEAST:
+        wrong = "letters under stacks of accents"
+        raise Repetitive(
+            f"`{field}` holds {wrong}.", errors=[{"field": field, "wrong": wrong, "allowed": "at most 3 on a letter"}]
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Delta, Draft, Finding, Listener, StopTurn, Turn
+from app.guard.exits import Exit, Exits
 from app.guard.output import LEAK_WORDS, LEAKED, WORD, Echo, leaks, strange, texts
 from app.guard.pii import UNFINISHED, unmask, unmasked
 
@@ -30,7 +31,16 @@ class StreamGuard:
     has checks marked `while_streaming`, the sentence that is not complete yet. Raises Withheld.
     """
 
-    def __init__(self, turn: Turn, listener: Listener, *, masks: Mapping[str, str], instructions: str) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        listener: Listener,
+        *,
+        masks: Mapping[str, str],
+        instructions: str,
+        exit_: Exit | None = None,
+    ) -> None:
+        self._exit = exit_ or Exits().of(turn, masks=masks, instructions=instructions)
         self._turn, self._listener, self._masks, self._instructions = turn, listener, masks, instructions
         self._checks = [check for check in turn.usecase.checks if getattr(check, "while_streaming", False)]
         self._echo, self._run = Echo(instructions), 0
@@ -70,6 +80,7 @@ class StreamGuard:
             end = self._starts[-self._run]
         if unfinished := UNFINISHED.search(self._said, self._sent_to, end):
             end = unfinished.start()
+        end = self._exit.held(self._said, self._sent_to, end)
         if self._checks:
             ends = [found.end() for found in _SENTENCE_END.finditer(self._said, self._sent_to, end)]
             end = ends[-1] if ends else self._sent_to
@@ -81,6 +92,8 @@ class StreamGuard:
         text = self._said[self._sent_to : end]
         if unknown := strange(text, self._masks):
             raise self._withheld(unknown)
+        if found := self._exit.finding(self._said[:end], since=self._sent_to):
+            raise self._withheld(found)
         if self._checks:
             self._ask_checks(Draft(text=self._said[:end].strip(), rung="", outcome=Outcome.ANSWERED_MODEL))
         self._sent_to = end
@@ -92,6 +105,8 @@ class StreamGuard:
             raise self._withheld(LEAKED, said=said)
         if unknown := strange(said, self._masks):
             raise self._withheld(unknown, said=said)
+        if found := self._exit.finding(said):
+            raise self._withheld(found, said=said)
         self._ask_checks(Draft(text=said, rung="", outcome=Outcome.ANSWERED_MODEL, data=data))
         await self._listener(unmasked(data, self._masks))
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from app.domain.masking import unmask
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Purpose, StopTurn, Turn
 from app.domain.usecase import UseCase
@@ -14,6 +15,7 @@ from app.llm.citations import cite
 from app.llm.errand import Errand
 from app.llm.exchange import Step
 from app.llm.preview import Preview
+from app.llm.privacy import is_open_to, private
 from app.llm.prompts import NO_EVIDENCE, Prompt
 from app.llm.providers import Providers, Vendor
 from app.llm.resilience import LEAST_S, now_s
@@ -44,6 +46,8 @@ class Models:
         if not self.providers.reaches(ref.provider):
             is_home = ref.provider == self.providers.vendor.provider
             raise RungSkipped(NO_MODEL if is_home else f"there is no key for {ref.provider}")
+        if why := private(turn, is_own=self.catalog.is_own(ref)):
+            raise RungSkipped(why)
         if until_s - now_s() < LEAST_S:
             raise RungSkipped(NO_TIME)
         return Errand(
@@ -121,6 +125,8 @@ class Models:
         def affordable() -> None:
             spending.ensure(turn, self.catalog, errand.ref, input_tokens=size, max_tokens=errand.max_tokens)
 
+        if is_open_to(turn, is_own=self.catalog.is_own(errand.ref)):
+            asked = replace(asked, words=tuple(Word(word.role, unmask(word.text, turn.masks)) for word in asked.words))
         shown = preview if preview and preview.is_open else None
         guarded = replace(errand, before=affordable)
         return await self._caller.call(guarded, asked, tape=turn.tape, preview=shown)
@@ -154,10 +160,10 @@ def max_tokens(usecase: UseCase, prompt: Prompt) -> int:
 
 
 def roles(usecase: UseCase) -> list[str]:
-    """Give every role that this use case may ask: of its ladder, then of its routes."""
+    """Give every role that this use case may ask: of its ladder, of its routes, and of its screen."""
     contract = usecase.contract
-    named = [*contract.models.ladder, *(route.to for route in contract.routes)]
-    return [role for role in dict.fromkeys(named) if role not in LOCAL_RUNGS]
+    named = [*contract.models.ladder, *(route.to for route in contract.routes), contract.injection.role]
+    return [role for role in dict.fromkeys(named) if role and role not in LOCAL_RUNGS]
 
 
 def no_evidence(turn: Turn, reason: str) -> StopTurn:

@@ -81,6 +81,7 @@ class EmbeddingChoice(_Part):
     before a passage; `base_url` is the address of a compatible endpoint, where it is not the one of the chat models.
     Texts go in batches of at most so many texts and (estimated) tokens; one text is cut at `text_tokens`. A change of
     model embeds at most `texts_per_s` chunks in a second, and begins by itself unless its estimate is above `most_usd`.
+    A `trusted` model is one's own: it reads texts as they are; to any other personal data is masked.
     """
 
     model: Annotated[str, Field(pattern=r"^((openai|openai_compatible):.+)?$")] = ""
@@ -93,6 +94,7 @@ class EmbeddingChoice(_Part):
     text_tokens: Count = 8_000
     texts_per_s: Count = 200
     most_usd: Dollars = Decimal(10)
+    trusted: bool = False
 
     @property
     def name(self) -> str:
@@ -107,13 +109,21 @@ class RerankChoice(_Part):
     """The model that puts found passages into order: its name, or "" for none.
 
     `shape` is how its server wants the passages: `documents` (Cohere, Jina, Voyage, vLLM) or `texts` (TEI). An answer
-    that is later than `timeout_ms` is not waited for. `usd_per_search` is its price where that is not by tokens.
+    that is later than `timeout_ms` is not waited for. `usd_per_search` is its price where that is not by tokens. One
+    that is `trusted` is one's own, and reads texts as they are.
     """
 
     model: str = ""
     shape: Literal["documents", "texts"] = "documents"
     timeout_ms: Count = 400
     usd_per_search: Dollars | None = None
+    trusted: bool = False
+
+
+class ProviderChoice(_Part):
+    """A provider that is `trusted` is one's own: what contracts say of third parties does not hold for it."""
+
+    trusted: bool = False
 
 
 class Catalog(_Part):
@@ -121,6 +131,7 @@ class Catalog(_Part):
 
     roles: dict[VendorName, dict[str, ModelName]]
     thinking: dict[str, Thinking] = {}
+    providers: dict[VendorName, ProviderChoice] = {}
     limits: Limits = Limits()
     embeddings: EmbeddingChoice = EmbeddingChoice()
     rerank: RerankChoice = RerankChoice()
@@ -130,6 +141,10 @@ class Catalog(_Part):
     def rungs(self) -> frozenset[str]:
         """Give every name that may stand on a ladder."""
         return frozenset(role for roles in self.roles.values() for role in roles) | frozenset(LOCAL_RUNGS)
+
+    def is_own(self, ref: ModelRef) -> bool:
+        """Say whether a model is one's own."""
+        return ref.provider in self.providers and self.providers[ref.provider].trusted
 
     def model_for(self, provider: Provider, role: str, *, compatible_model: str = "") -> ModelRef | None:
         """Give the model behind a role in this provider's table; None where it has none."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from time import monotonic
@@ -21,6 +21,8 @@ from app.store.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
 Vectors = NDArray[np.float32]
+# Takes personal data out of texts.
+Veil = Callable[[Sequence[str]], Awaitable[list[str]]]
 # A question's vector that takes longer costs more time than the passages it might find are worth.
 CALL_S = 2.0
 # A batch of passages has nobody waiting for it.
@@ -39,12 +41,18 @@ class NoVector(Exception):
 
 
 class Embeddings:
-    """An embedding model at a vendor that speaks OpenAI's protocol."""
+    """An embedding model at a vendor that speaks OpenAI's protocol; what is not `trusted` gets no personal data."""
 
     def __init__(
-        self, choice: EmbeddingChoice, vendor: Vendor, catalog: Catalog, *, turnstile: Turnstile | None = None
+        self,
+        choice: EmbeddingChoice,
+        vendor: Vendor,
+        catalog: Catalog,
+        *,
+        turnstile: Turnstile | None = None,
+        veil: Veil | None = None,
     ) -> None:
-        self._choice = choice
+        self._choice, self._veil = choice, veil
         self._dimensions = choice.dimensions or 0
         ref = ref_of(choice.model, at_home="openai")
         door = turnstile or Turnstile(None)
@@ -55,6 +63,11 @@ class Embeddings:
     def name(self) -> str:
         """Name the space: vectors of different names cannot be compared."""
         return self._choice.name
+
+    @property
+    def is_own(self) -> bool:
+        """Say whether the model is one's own, which may read texts as they are."""
+        return self._choice.trusted
 
     @property
     def dimensions(self) -> int:
@@ -74,6 +87,8 @@ class Embeddings:
 
         Each call ends by `until_s` on the event loop's clock and after `longest_s` seconds. Raises NoVector.
         """
+        if self._veil and not self.is_own:
+            texts = await self._veil(texts)
         limit_s = now_s() + (longest_s or (CALL_S if query else BATCH_S))
         known = self._known(texts) if query else {}
         prefix = self._choice.query_prefix if query else self._choice.document_prefix

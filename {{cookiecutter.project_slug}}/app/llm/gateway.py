@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Container, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
@@ -18,6 +19,7 @@ from app.llm.asking import NO_MODEL, Models, no_evidence, roles
 from app.llm.calls import Caller
 from app.llm.catalog import Catalog, Tokens
 from app.llm.preview import Preview, preview_of
+from app.llm.privacy import PRIVATE
 from app.llm.prompts import Prompt
 from app.llm.providers import Providers
 from app.llm.resilience import LEAST_S, CallLimits, deadline_s, describe, now_s, rung_deadline_s
@@ -65,6 +67,13 @@ class Gateway:
         deadline = deadline_s(turn)
         async with _until(deadline, turn):
             return await self._work(turn, prompt, hands=hands, deadline=deadline)
+
+    async def verdict(self, turn: Turn, prompt: Prompt, *, role: str, timeout_s: float) -> dict[str, Any]:
+        """Ask a prompt of the use case once about the question, before anything else. Raises whatever a call raises."""
+        until_s = min(now_s() + timeout_s, deadline_s(turn))
+        async with asyncio.timeout_at(until_s):
+            errand = self.models.errand(role, turn, prompt, until_s=until_s, purpose="screen")
+            return await self.models.read(errand, turn)
 
     async def _work(self, turn: Turn, prompt: Prompt, *, hands: Hands, deadline: float) -> Draft:
         if not self.has_model(turn.usecase):
@@ -222,6 +231,9 @@ def _plainly(name: str, error: Exception) -> str:
 
 
 def _nothing(turn: Turn, *, prompt: Prompt) -> StopTurn:
+    if any(skip.reason.startswith(PRIVATE) for skip in turn.tape.skipped):
+        sentence = turn.usecase.contract.sentences.private
+        return StopTurn(Outcome.REFUSED_PRIVACY, answer=sentence, reason=reasons(turn))
     if prompt.is_grounded and any(skip.reason == WEAK for skip in turn.tape.skipped):
         return no_evidence(turn, reasons(turn))
     error = ModelFailed("Neither a model nor a stand-in could answer; nothing was done, ask again later.")

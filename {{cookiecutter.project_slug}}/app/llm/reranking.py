@@ -9,12 +9,12 @@ from time import perf_counter
 
 import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from app.domain.turn import Call, Price, Tape, Usage
 from app.llm import rerank_shape
 from app.llm.catalog import Catalog, ModelRef, RerankChoice, Tokens
+from app.llm.doorway import recorded
+from app.llm.embeddings import Veil
 from app.llm.line import Line, target
 from app.llm.rerank_shape import PATH, Judged
 from app.llm.resilience import describe, now_s, retry_after_s, verdict, was_billed
@@ -22,7 +22,6 @@ from app.store.door import HeldBack, Verdict
 from app.store.turnstile import Busy, Place, Turnstile
 
 log = structlog.get_logger(__name__)
-_tracer = trace.get_tracer(__name__)
 PROVIDER = "rerank"
 RUNG = "rerank"
 CONNECT_S = 1.0
@@ -42,7 +41,16 @@ class Server:
 class Reranker:
     """The reranker that config/models.toml names; the search goes on without it when it is away or late."""
 
-    def __init__(self, choice: RerankChoice, server: Server, catalog: Catalog, *, turnstile: Turnstile) -> None:
+    def __init__(
+        self,
+        choice: RerankChoice,
+        server: Server,
+        catalog: Catalog,
+        *,
+        turnstile: Turnstile,
+        veil: Veil | None = None,
+    ) -> None:
+        self._veil = None if choice.trusted else veil
         self._choice, self._catalog, self._turnstile = choice, catalog, turnstile
         self._door = f"{PROVIDER}:{choice.model}"
         self._line = Line(max_connections=MOST_CONNECTIONS, connect_s=CONNECT_S)
@@ -56,6 +64,9 @@ class Reranker:
 
         There is no second attempt: what is late by then is no use any more.
         """
+        texts = [text[:MOST_CHARS] for text in texts]
+        if self._veil:
+            question, *texts = await self._veil((question, *texts))
         limit_s = now_s() + self._choice.timeout_ms / 1000
         until_s = min(until_s, limit_s) if until_s else limit_s
         try:
@@ -63,18 +74,15 @@ class Reranker:
         except (HeldBack, Busy) as error:
             log.info("search.not_reranked", reason=type(error).__name__)
             return None
-        wanted = rerank_shape.body(
-            self._choice.shape, self._choice.model, question=question, texts=[text[:MOST_CHARS] for text in texts]
-        )
+        wanted = rerank_shape.body(self._choice.shape, self._choice.model, question=question, texts=texts)
         try:
             async with asyncio.timeout_at(until_s):
-                judged = await self._judged(
-                    orjson.dumps(wanted), len(texts), place, tape if tape is not None else Tape()
-                )
+                with self._recorded(tape if tape is not None else Tape(), until_s) as held:
+                    held.append(await self._judged(orjson.dumps(wanted), len(texts), place))
         except Exception as error:
             log.warning("search.not_reranked", reason=describe(error))
             return None
-        return judged.scores
+        return held[0].scores
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -85,15 +93,12 @@ class Reranker:
         limits = self._catalog.limits
         return limits.models.get(self._choice.model) or limits.concurrent_calls
 
-    async def _judged(self, body: bytes, texts: int, place: Place, tape: Tape) -> Judged:
+    async def _judged(self, body: bytes, texts: int, place: Place) -> Judged:
         ended: Verdict = "good"
         told_s = None
         began = now_s()
-        held: list[Judged] = []
         try:
-            with self._recorded(tape, held):
-                held.append(rerank_shape.read(await self._line.whole(self._target, body), texts=texts))
-            return held[0]
+            return rerank_shape.read(await self._line.whole(self._target, body), texts=texts)
         except BaseException as error:
             had_s = self._choice.timeout_ms / 1000
             # Cut off by our own limit is as bad an end as any other.
@@ -105,33 +110,17 @@ class Reranker:
             await self._turnstile.leave(place, ended, retry_after_s=told_s or 0.0)
 
     @contextmanager
-    def _recorded(self, tape: Tape, held: list[Judged]) -> Iterator[None]:
-        """On the way out there is a span and a row for the ledger, failed calls included."""
-        failure: BaseException | None = None
-        attributes = {"gen_ai.operation.name": "rerank", "gen_ai.request.model": self._choice.model}
+    def _recorded(self, tape: Tape, until_s: float) -> Iterator[list[Judged]]:
+        held: list[Judged] = []
         started = perf_counter()
-        # The exception's text may quote the question, so the span gets the error's type only.
-        with _tracer.start_as_current_span(
+        with recorded(
+            tape,
             f"rerank {self._choice.model}",
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except asyncio.CancelledError:
-                failure = TimeoutError()
-                raise
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                row = self._row(held, failure, ms=(perf_counter() - started) * 1000)
-                tape.calls.append(row)
-                span.set_attribute("gen_ai.usage.input_tokens", row.usage.input_tokens)
-                if failure is not None:
-                    span.set_status(Status(StatusCode.ERROR, row.error))
+            attributes={"gen_ai.operation.name": "rerank", "gen_ai.request.model": self._choice.model},
+            until_s=until_s,
+            row=lambda failure: self._row(held, failure, ms=(perf_counter() - started) * 1000),
+        ):
+            yield held
 
     def _row(self, held: Sequence[Judged], failure: BaseException | None, *, ms: float) -> Call:
         cost, price = self._cost(held, failure)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from app.domain.masking import PLACEHOLDER
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, StopTurn, Turn
 from app.llm import extractive, structure
@@ -30,10 +31,16 @@ async def extract(turn: Turn, prompt: Prompt) -> Draft:
     """Give the best sentences of the passages."""
     if prompt.output_schema is not None:
         raise RungSkipped("sentences of passages cannot fill a schema")
-    draft = extractive.answer(turn.screened, turn.passages)
+    draft = extractive.answer(_sought(turn), turn.passages)
     if draft is None:
         raise RungSkipped(WEAK)
     return draft
+
+
+def _sought(turn: Turn) -> str:
+    """Give the question without placeholders that no passage has: nothing can be found by them."""
+    found = {name for passage in turn.passages for name in PLACEHOLDER.findall(f"{passage.heading} {passage.text}")}
+    return PLACEHOLDER.sub(lambda name: name.group() if name.group() in found else "", turn.screened)
 
 
 async def rules(turn: Turn, prompt: Prompt) -> Draft:

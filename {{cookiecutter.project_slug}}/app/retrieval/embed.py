@@ -37,6 +37,11 @@ class Embedder(Protocol):
         """Give the length of its vectors; 0 as long as nobody has seen one."""
         ...
 
+    @property
+    def is_own(self) -> bool:
+        """Say whether no text leaves us."""
+        ...
+
     async def embed(self, texts: Sequence[str], *, tape: Tape | None = None, query: bool = False) -> Vectors:
         """Give one row per text, of questions (`query`) or passages; calls go onto the tape. Raises NoVector."""
         ...
@@ -56,6 +61,7 @@ class LexicalEmbedder:
 
     name = "lexical-1"
     dimensions = DIMENSIONS
+    is_own = True
 
     async def embed(self, texts: Sequence[str], *, tape: Tape | None = None, query: bool = False) -> Vectors:
         """Give one row per text; a text without words gets a row of zeros."""
@@ -63,7 +69,7 @@ class LexicalEmbedder:
             return _embed(texts)
         return await asyncio.to_thread(_embed, texts)
 
-    async def question(self, text: str, *, tape: Tape | None = None) -> Sought:
+    async def question(self, text: str, *, outside: str = "", tape: Tape | None = None) -> Sought:
         """Give a question's vector, where no other space is searched."""
         return Sought(self.name, _embed([text])[0])
 

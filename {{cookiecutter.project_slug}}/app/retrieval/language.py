@@ -35,12 +35,12 @@ _SAMPLE_WORDS = 3000
 _LEAST_WORDS, _LEAST_SHARE, _LEAD = 25, 0.2, 1.45
 
 
-def language_of(texts: Iterable[str]) -> str:
-    """Name the language, such as `german`; "" when it is unknown, mixed, or there is too little text."""
+def language_of(texts: Iterable[str], *, least_words: int = _LEAST_WORDS) -> str:
+    """Name the language, such as `german`; "" when it is unknown, mixed, or there are fewer than `least_words`."""
     found = islice((match.group().lower() for text in texts for match in _WORD.finditer(text)), _SAMPLE_WORDS)
     counted = Counter(found)
     total = sum(counted.values())
-    if total < _LEAST_WORDS:
+    if total < least_words:
         return ""
     scores = {
         name: sum(counted[word] * weight for word, weight in weights.items()) for name, weights in _WEIGHTS.items()

@@ -25,8 +25,8 @@ _MAX_TOKENS = 2400
 class Questions(Protocol):
     """Gives the vector of a question in the space that is searched now."""
 
-    async def question(self, text: str, *, tape: Tape | None = None) -> Sought:
-        """Give it; without one `because` says why."""
+    async def question(self, text: str, *, outside: str = "", tape: Tape | None = None) -> Sought:
+        """Give it, by a model of others from the words of `outside`; without one `because` says why."""
         ...
 
 
@@ -48,7 +48,7 @@ class Reranker(Protocol):
 class Asked:
     """What a search is for: a question of somebody in a use case, and how much of an answer there may be.
 
-    `until_s` is on the event loop's clock.
+    `outside` is the question as models of others may read it; `until_s` is on the event loop's clock.
     """
 
     question: str
@@ -56,6 +56,7 @@ class Asked:
     usecase: str
     bounds: Bounds
     until_s: float = 0.0
+    outside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Searcher:
         """
         began = perf_counter()
         about = subject(asked.question)
-        sought = await self._questions.question(about, tape=tape)
+        sought = await self._questions.question(about, outside=subject(asked.outside), tape=tape)
         take = max(asked.bounds.passages * _SPARE, _RERANKED if self._reranker else 0)
         query = Query(about, sought.space, sought.vector, asked.principal.claims, asked.usecase, take)
         found = await search.find(self._database, query)
@@ -120,7 +121,7 @@ class Searcher:
         texts = [
             f"{each.hit.passage.title}\n{each.hit.passage.heading}\n{each.hit.passage.text}" for each in candidates
         ]
-        scores = await self._reranker.rerank(asked.question, texts, tape=tape, until_s=asked.until_s)
+        scores = await self._reranker.rerank(asked.outside or asked.question, texts, tape=tape, until_s=asked.until_s)
         if scores is None:
             return candidates
         for candidate, score in zip(candidates, scores, strict=True):

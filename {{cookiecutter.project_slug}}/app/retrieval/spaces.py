@@ -63,8 +63,11 @@ class Spaces:
         """Give the model of a space; None where it cannot be asked from here."""
         return self._embedder(space.name, space.maker)
 
-    async def question(self, text: str, *, tape: Tape | None = None) -> Sought:
-        """Give a question's vector in the space that is searched; no model's failure is the asker's."""
+    async def question(self, text: str, *, outside: str = "", tape: Tape | None = None) -> Sought:
+        """Give a question's vector in the space that is searched; no model's failure is the asker's.
+
+        A model that is not our own is given `outside` in its place.
+        """
         space = next((space for space in await self.live() if space.status == "active"), None)
         if space is None:
             return Sought("", None, NO_SPACE)
@@ -72,7 +75,8 @@ class Spaces:
         if embedder is None:
             return Sought(space.name, None, NOT_CONFIGURED)
         try:
-            (vector,) = await embedder.embed([text], tape=tape, query=True)
+            said = outside if outside and not embedder.is_own else text
+            (vector,) = await embedder.embed([said], tape=tape, query=True)
             if len(vector) != space.dimensions:
                 raise NoVector(f"{len(vector)} numbers instead of {space.dimensions}")
         except NoVector as error:

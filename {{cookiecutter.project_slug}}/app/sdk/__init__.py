@@ -10,6 +10,7 @@ workflow.py      run: Workflow, `async (turn, kit) -> Draft`, in place of the on
 """
 
 from app.domain.access import Access
+from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.source import Body, Bucket, Folder, Item, Query, ReadersFile, Source, Web
 from app.domain.tool import Tool
@@ -31,6 +32,7 @@ __all__ = [
     "NotFound",
     "Outcome",
     "Passage",
+    "Permission",
     "Query",
     "ReadersFile",
     "Rules",

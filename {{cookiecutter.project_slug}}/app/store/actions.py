@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
+from app.store import sealed
 from app.store.db import Work
 from app.store.tables import review_actions
 
@@ -30,7 +31,7 @@ async def propose(work: Work, review_id: UUID, actions: Sequence[Mapping[str, An
         for ordinal, action in enumerate(actions)
     ]
     if rows:
-        await work.run(insert(review_actions), rows)
+        await work.run(insert(review_actions), [sealed.closed(work.seals, "review_actions", row) for row in rows])
 
 
 async def of(work: Work, review_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:
@@ -40,7 +41,7 @@ async def of(work: Work, review_ids: Iterable[UUID]) -> dict[UUID, list[dict[str
         "SELECT * FROM review_actions WHERE review_id = ANY(:ids) ORDER BY review_id, ordinal", ids=list(found)
     )
     for row in rows.mappings():
-        found[row["review_id"]].append(dict(row))
+        found[row["review_id"]].append(sealed.opened(work.seals, "review_actions", row))
     return found
 
 
@@ -57,13 +58,14 @@ async def of_turn(work: Work, turn_id: UUID) -> list[dict[str, Any]]:
 async def approve(work: Work, review_id: UUID, *, edited: Mapping[int, Mapping[str, Any]]) -> int:
     """Approve what is undecided, with other arguments where some are given; gives how many uses that are."""
     for ordinal, arguments in edited.items():
+        row = {"review_id": review_id, "ordinal": ordinal, "arguments": dict(arguments)}
         await work.run(
             review_actions.update().where(
                 review_actions.c.review_id == review_id,
                 review_actions.c.ordinal == ordinal,
                 review_actions.c.status.in_(UNDECIDED),
             ),
-            {"arguments": dict(arguments)},
+            {"arguments": sealed.closed(work.seals, "review_actions", row)["arguments"]},
         )
     rows = await work.sql(
         "UPDATE review_actions SET status = 'approved', error = '' WHERE review_id = :id AND status = ANY(:undecided)"
@@ -90,18 +92,19 @@ async def begin(work: Work, review_id: UUID) -> dict[str, Any] | None:
         id=review_id,
     )
     row = rows.mappings().first()
-    return dict(row) if row else None
+    return sealed.opened(work.seals, "review_actions", row) if row else None
 
 
 async def finish(work: Work, review_id: UUID, ordinal: int, *, status: str, result: str = "", error: str = "") -> None:
     """Write how a use ended: ran, failed or unknown."""
+    told = {"review_id": review_id, "ordinal": ordinal, "result": result}
     await work.sql(
         "UPDATE review_actions SET status = :status, result = :result, error = :error, finished_at = now()"
         " WHERE review_id = :id AND ordinal = :ordinal AND status = 'running'",
         id=review_id,
         ordinal=ordinal,
         status=status,
-        result=result,
+        result=sealed.closed(work.seals, "review_actions", told)["result"],
         error=error,
     )
 

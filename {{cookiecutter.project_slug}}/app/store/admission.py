@@ -9,9 +9,11 @@ import orjson
 
 from app.domain.turn import Message, Turn
 from app.errors import NotFound, SessionBusy
+from app.store import sealed
 from app.store.budgets import BudgetSpent, holder
 from app.store.db import Database
 from app.store.plain import as_json
+from app.store.sealing import Seals
 
 HISTORY_MESSAGES = 12
 TITLE_CHARS = 80
@@ -32,29 +34,31 @@ class Terms:
     is_new: bool | None
 
 
-async def admit(database: Database, turn: Turn, terms: Terms) -> tuple[Message, ...]:
-    """Let the turn in and give what was said so far; a holder that died lets go after its seconds.
+async def admit(database: Database, turn: Turn, terms: Terms) -> tuple[tuple[Message, ...], dict[str, str]]:
+    """Let the turn in; give what was said so far, and its placeholders. A holder that died lets go after its seconds.
 
     Raises NotFound, SessionBusy or BudgetSpent; then nothing is held.
     """
+    await database.ready()
     found = orjson.loads(
         await database.trip(
             "SELECT admit_turn(%s::jsonb, %s, %s::jsonb, %s::jsonb)::text",
             as_json(holder(turn, terms.amount)),
             terms.hold_s,
             as_json({kind: str(most) for kind, most in terms.limits.items() if most is not None}),
-            _session(turn, terms),
+            _session(database.seals, turn, terms),
         )
     )
     if "refused" in found:
         raise _refusal(found["refused"])
-    return tuple(Message(role, text) for role, text in found["history"])
+    known = sealed.known(database.seals, "sessions", turn.session_id, found.get("masks"))
+    return tuple(sealed.told(database.seals, turn, *told) for told in found["history"]), known
 
 
-def _session(turn: Turn, terms: Terms) -> str | None:
+def _session(seals: Seals, turn: Turn, terms: Terms) -> str | None:
     if terms.is_new is None:
         return None
-    title = turn.question[:TITLE_CHARS]
+    title = sealed.closed(seals, "sessions", {"id": turn.session_id, "title": turn.question[:TITLE_CHARS]})["title"]
     claims = asdict(turn.principal.claims)
     row = {"is_new": terms.is_new, "title": title, "busy_s": terms.busy_s, "last": HISTORY_MESSAGES}
     return as_json({**row, "claims": claims})

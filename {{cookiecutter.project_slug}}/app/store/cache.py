@@ -132,7 +132,7 @@ class Answers:
 
     async def read(self, key: str) -> Remembered | None:
         """Give the answer of a key, of whatever age."""
-        return _parsed(await self._shared.run(_READ, _keys(key)))
+        return parsed(await self._shared.run(_READ, _keys(key)))
 
     async def close(self) -> None:
         """Wait and renew no more."""
@@ -143,7 +143,7 @@ class Answers:
         fresh, body, holder = await self._shared.run(
             _LOOK, _keys(question.key), [token, _ms(self._lease_s), f"{question.fresh_from:.3f}", question.day]
         )
-        remembered, holder = _parsed(body), holder.decode()
+        remembered, holder = parsed(body), holder.decode()
         # An answer of another release that cannot be read is made anew, by whoever asks: it is there only once.
         return Found(remembered, bool(fresh and remembered), holder, leads=bool(token) and holder == token)
 
@@ -192,7 +192,8 @@ def _remembered() -> TypeAdapter[Remembered]:
     return TypeAdapter(Remembered)
 
 
-def _parsed(body: bytes) -> Remembered | None:
+def parsed(body: bytes) -> Remembered | None:
+    """Read a kept answer; None for one of another release that cannot be read."""
     if not body:
         return None
     try:

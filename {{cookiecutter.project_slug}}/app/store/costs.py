@@ -1,7 +1,7 @@
 """What the ledger adds up to: money, tokens and turns by whoever caused them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -34,8 +34,14 @@ class Sample:
 
 
 async def sums(work: Work, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
-    """Add up turns, and calls of jobs, between two times, the dearest first; `unpriced` calls are in no `cost_usd`."""
-    statement = _BY_MODEL if by == "model" else _BY_TURN.format(column=_COLUMN[by], by=by)
+    """Add up turns, and calls of jobs, between two times, the dearest first; `unpriced` calls are in no `cost_usd`.
+
+    Turns that retention removed count by whole days (UTC), but under no person, and in no percentile.
+    """
+    known = "false" if by == "user" else "true"
+    column = _COLUMN.get(by, "")
+    kept = "usecase" if by == "user" else column
+    statement = _BY_MODEL if by == "model" else _BY_TURN.format(column=column, kept=kept, known=known, by=by)
     rows = await work.sql(statement, since=since, until=until)
     return [dict(row) for row in rows.mappings()]
 
@@ -61,24 +67,50 @@ WITH asked AS (
     FROM calls WHERE turn_id IS NULL
     AND started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
     GROUP BY 1
+), kept AS (
+    SELECT {kept} AS name, sum(turns) FILTER (WHERE model = '') AS turns,
+        sum(failed) FILTER (WHERE model = '') AS failed, sum(calls) AS calls,
+        sum(unpriced) AS unpriced, sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd,
+        sum(saved_by_cache_usd + saved_by_routes_usd) AS saved_usd
+    FROM daily_costs WHERE {known} AND day >= (cast(:since AS timestamptz) AT TIME ZONE 'UTC')::date
+    AND (cast(:until AS timestamptz) IS NULL OR day < (cast(:until AS timestamptz) AT TIME ZONE 'UTC')::date)
+    GROUP BY 1
+), known AS (
+    SELECT name, turns, failed, p50_ms, p95_ms, calls, unpriced, input_tokens, output_tokens, cost_usd, saved_usd
+    FROM asked
+    UNION ALL SELECT name, 0, 0, NULL, NULL, calls, unpriced, input_tokens, output_tokens, cost_usd, 0 FROM jobs
+    UNION ALL SELECT name, turns, failed, NULL, NULL, calls, unpriced, input_tokens, output_tokens, cost_usd, saved_usd
+    FROM kept
 )
-SELECT coalesce(asked.name, jobs.name) AS "{by}", coalesce(turns, 0) AS turns, coalesce(failed, 0) AS failed,
-    p50_ms, p95_ms, (coalesce(asked.calls, 0) + coalesce(jobs.calls, 0))::bigint AS calls,
-    (coalesce(asked.unpriced, 0) + coalesce(jobs.unpriced, 0))::bigint AS unpriced,
-    coalesce(asked.input_tokens, 0) + coalesce(jobs.input_tokens, 0) AS input_tokens,
-    coalesce(asked.output_tokens, 0) + coalesce(jobs.output_tokens, 0) AS output_tokens,
-    coalesce(asked.cost_usd, 0) + coalesce(jobs.cost_usd, 0) AS cost_usd, coalesce(saved_usd, 0) AS saved_usd
-FROM asked FULL JOIN jobs ON jobs.name = asked.name ORDER BY cost_usd DESC, turns DESC, 1
+SELECT name AS "{by}", coalesce(sum(turns), 0)::bigint AS turns, coalesce(sum(failed), 0)::bigint AS failed,
+    max(p50_ms) AS p50_ms, max(p95_ms) AS p95_ms, coalesce(sum(calls), 0)::bigint AS calls,
+    coalesce(sum(unpriced), 0)::bigint AS unpriced, coalesce(sum(input_tokens), 0)::bigint AS input_tokens,
+    coalesce(sum(output_tokens), 0)::bigint AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd,
+    coalesce(sum(saved_usd), 0) AS saved_usd
+FROM known GROUP BY 1 ORDER BY cost_usd DESC, turns DESC, 1
 """
 _BY_MODEL = """
-SELECT provider || ':' || model AS model, count(DISTINCT turn_id) AS turns,
-    count(DISTINCT turn_id) FILTER (WHERE error <> '') AS failed,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
-    percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms, count(*) AS calls,
-    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(input_tokens) AS input_tokens,
-    sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd, 0 AS saved_usd
-FROM calls WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
-GROUP BY 1 ORDER BY cost_usd DESC, calls DESC, 1
+WITH made AS (
+    SELECT provider || ':' || model AS model, count(DISTINCT turn_id) AS turns,
+        count(DISTINCT turn_id) FILTER (WHERE error <> '') AS failed,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms, count(*) AS calls,
+        count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd
+    FROM calls WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+    GROUP BY 1
+    UNION ALL
+    SELECT model, sum(turns), sum(failed), NULL, NULL, sum(calls), sum(unpriced), sum(input_tokens),
+        sum(output_tokens), sum(cost_usd)
+    FROM daily_costs WHERE model <> '' AND day >= (cast(:since AS timestamptz) AT TIME ZONE 'UTC')::date
+    AND (cast(:until AS timestamptz) IS NULL OR day < (cast(:until AS timestamptz) AT TIME ZONE 'UTC')::date)
+    GROUP BY 1
+)
+SELECT model, sum(turns)::bigint AS turns, sum(failed)::bigint AS failed, max(p50_ms) AS p50_ms, max(p95_ms) AS p95_ms,
+    sum(calls)::bigint AS calls, sum(unpriced)::bigint AS unpriced, sum(input_tokens)::bigint AS input_tokens,
+    sum(output_tokens)::bigint AS output_tokens, sum(cost_usd) AS cost_usd, 0 AS saved_usd
+FROM made GROUP BY 1 ORDER BY cost_usd DESC, calls DESC, 1
 """
 
 
@@ -111,7 +143,31 @@ async def sample(work: Work, *, usecase: str, days: int) -> Sample:
         usecase=usecase,
         days=days,
     )
-    return Sample(**row._mapping, **made._mapping, documents_usd=spent.scalar_one())
+    seen = Sample(**row._mapping, **made._mapping, documents_usd=spent.scalar_one())
+    return _sum(seen, await _kept(work, usecase=usecase, days=days))
+
+
+async def _kept(work: Work, *, usecase: str, days: int) -> Sample:
+    """Add up the same of turns whose rows are gone."""
+    rows = await work.sql(
+        "SELECT coalesce(sum(turns - refused) FILTER (WHERE asked), 0)::bigint AS turns,"  # noqa: S608 - fixed words
+        " coalesce(sum(calls) FILTER (WHERE of_turns), 0)::bigint AS calls,"
+        " coalesce(sum(unpriced) FILTER (WHERE of_turns), 0)::bigint AS unpriced,"
+        " coalesce(sum(cost_usd) FILTER (WHERE of_turns), 0) AS cost_usd,"
+        " coalesce(sum(saved_by_cache_usd), 0) AS saved_by_cache_usd,"
+        " coalesce(sum(saved_by_routes_usd), 0) AS saved_by_routes_usd,"
+        " coalesce(sum(cost_usd) FILTER (WHERE channel = ''), 0) AS documents_usd"
+        f" FROM (SELECT *, model = '' AND channel NOT IN {_UNASKED} AS asked, channel <> '' AS of_turns"
+        "   FROM daily_costs WHERE usecase = :usecase AND channel <> 'evaluation'"
+        "   AND day > (now() AT TIME ZONE 'UTC')::date - cast(:days AS integer)) AS kept",
+        usecase=usecase,
+        days=days,
+    )
+    return Sample(**rows.one()._mapping)
+
+
+def _sum(one: Sample, other: Sample) -> Sample:
+    return Sample(**{each.name: getattr(one, each.name) + getattr(other, each.name) for each in fields(Sample)})
 
 
 async def jobs_at(

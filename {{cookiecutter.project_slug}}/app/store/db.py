@@ -18,10 +18,11 @@ from sqlalchemy.pool import QueuePool
 
 from app.domain.access import Claims
 from app.errors import DependencyDown
+from app.store.sealing import Seals
 from app.store.trips import Trips
 from app.telemetry import tracing
 
-Role = Literal["app_service", "app_ingest"]
+Role = Literal["app_service", "app_ingest", "app_keeper"]
 SEPARATOR = "\x1f"
 _job: ContextVar[UUID | None] = ContextVar("job", default=None)
 _JOB = "SELECT set_config('app.job', :job, true)"
@@ -36,6 +37,7 @@ class Work:
     """An open transaction; `after_commit` callbacks run once it is safely stored, and never when it was not."""
 
     connection: AsyncConnection
+    seals: Seals
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     async def run(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
@@ -51,8 +53,11 @@ class Work:
 class Database:
     """Connections of one database role, which owns no table."""
 
+    # Set by wiring, before anything is connected; without keys nothing is sealed.
+    seals: Seals
+
     def __init__(self, url: str, *, role: Role = "app_service", pool_size: int = 10, timeout_s: float = 5) -> None:
-        self.role = role
+        self.role, self.seals = role, Seals()
         self.engine = _engine(url, role=role, pool_size=pool_size, timeout_s=timeout_s)
         options = _options(role)
         self._trips = Trips(_plain(url), size=pool_size, timeout_s=timeout_s, options=options)
@@ -63,9 +68,21 @@ class Database:
 
         Without claims it sees no document. Raises DependencyDown when the database does not answer.
         """
+        await self.ready()
+        async with self.bare(claims=claims) as work:
+            yield work
+
+    async def ready(self) -> None:
+        """Read the data keys when it is time to: `work` does it by itself, `trip` cannot, as its values come sealed."""
+        if self.seals.is_due:
+            await self.seals.load(self)
+
+    @asynccontextmanager
+    async def bare(self, *, claims: Claims | None = None) -> AsyncIterator[Work]:
+        """Do the same with the data keys that are at hand: the way in which these are read themselves."""
         try:
             async with self.engine.connect() as connection:
-                work = Work(connection)
+                work = Work(connection, self.seals)
                 if claims:
                     await work.sql(_CLAIM, **_settings(claims))
                 if self.role == "app_ingest" and (job := _job.get()):

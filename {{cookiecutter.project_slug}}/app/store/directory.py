@@ -46,9 +46,14 @@ async def of_person(work: Work, user_id: str, *, groups: Iterable[str]) -> Known
 
 
 async def replace(
-    work: Work, *, parents: Mapping[str, Iterable[str]], people: Mapping[str, Iterable[str]], hash_: str
+    work: Work,
+    *,
+    parents: Mapping[str, Iterable[str]],
+    people: Mapping[str, Iterable[str]],
+    hash_: str,
+    names: Mapping[str, str] | None = None,
 ) -> None:
-    """Put a new copy in place of the old one: the groups with those above each, and the groups of each person.
+    """Put a new copy in place of the old one: the groups with those above each, each person's groups and name.
 
     A group that is listed no longer stays known as gone, without members, so that no token brings it back.
     """
@@ -61,16 +66,26 @@ async def replace(
         " ON CONFLICT (name) DO UPDATE SET parents = excluded.parents, gone = false",
         groups=orjson.dumps(groups).decode(),
     )
-    rows = [{"user_id": user_id, "groups": sorted(held)} for user_id, held in people.items()]
+    rows = [
+        {"user_id": user_id, "groups": sorted(held), "name": (names or {}).get(user_id, "")}
+        for user_id, held in people.items()
+    ]
     await work.sql(
-        "WITH listed AS (SELECT * FROM jsonb_to_recordset(CAST(:people AS jsonb)) AS l(user_id text, groups text[])),"
+        "WITH listed AS (SELECT * FROM jsonb_to_recordset(CAST(:people AS jsonb))"
+        " AS l(user_id text, groups text[], name text)),"
         " left_out AS (DELETE FROM directory_people p"
         "  WHERE NOT EXISTS (SELECT FROM listed WHERE listed.user_id = p.user_id))"
-        " INSERT INTO directory_people (user_id, groups) SELECT user_id, groups FROM listed"
-        " ON CONFLICT (user_id) DO UPDATE SET groups = excluded.groups",
+        " INSERT INTO directory_people (user_id, groups, name) SELECT user_id, groups, name FROM listed"
+        " ON CONFLICT (user_id) DO UPDATE SET groups = excluded.groups, name = excluded.name",
         people=orjson.dumps(rows).decode(),
     )
     await work.sql("UPDATE directory_state SET hash = :hash, synced_at = now(), error = ''", hash=hash_)
+
+
+async def names(work: Work) -> list[str]:
+    """Give what the directory calls its people, where it says so."""
+    rows = await work.sql("SELECT name FROM directory_people WHERE name <> '' ORDER BY name")
+    return [str(row.name) for row in rows]
 
 
 async def due(work: Work, *, every_s: float) -> bool:

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from app.domain.access import Access, Claims
 from app.errors import NotFound
-from app.store import chunks
+from app.store import chunks, sealed
 from app.store.chunks import HEADING_SEPARATOR, Home, Piece
 from app.store.db import Work
 
@@ -179,23 +179,26 @@ async def remove(work: Work, ids: Sequence[UUID]) -> int:
 async def add_upload(work: Work, *, user_id: str, filename: str, media_type: str, content: bytes) -> UUID:
     """Keep the bytes until a job has read them; the document gets the id of the upload."""
     id = uuid4()
+    kept = sealed.closed(work.seals, "uploads", {"id": id, "content": content})
     await work.sql(
         "INSERT INTO uploads (id, user_id, filename, media_type, content)"
         " VALUES (:id, :user_id, :filename, :media_type, :content)",
-        id=id,
+        **kept,
         user_id=user_id,
         filename=filename,
         media_type=media_type,
-        content=content,
     )
     return id
 
 
 async def upload(work: Work, id: UUID) -> Upload | None:
-    """Give an upload, or None when a job has read it already."""
+    """Give an upload, or None when a job has read it already. Raises Unsealable."""
     rows = await work.sql("SELECT id, user_id, filename, media_type, content FROM uploads WHERE id = :id", id=id)
     row = rows.mappings().first()
-    return Upload(**row) if row else None
+    if row is None:
+        return None
+    content = sealed.field("uploads", "content").opened(work.seals, row)
+    return Upload(**{**row, "content": content})
 
 
 async def forget_upload(work: Work, id: UUID) -> None:

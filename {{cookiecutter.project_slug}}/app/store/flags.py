@@ -1,14 +1,14 @@
-"""Flags and the audit of every operator's action, written in one transaction."""
+"""Flags; every change of one goes with its audit row, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.store import audit
 from app.store.db import Work
-from app.store.tables import audit, flags
+from app.store.tables import flags
 
 
 class FlagRow(TypedDict):
@@ -50,32 +50,4 @@ async def change(work: Work, key: str, definition: dict[str, Any], *, by: str, b
         },
     )
     change_ = {"before": row["definition"], "after": definition}
-    await note(work, actor=by, action="flag.change", subject=key, reason=because, **change_)
-
-
-async def note(
-    work: Work,
-    *,
-    actor: str,
-    action: str,
-    subject: str,
-    reason: str,
-    before: Any = None,
-    after: Any = None,
-) -> None:
-    """Add a row to the audit; `reason` may not be empty."""
-    await work.run(
-        insert(audit),
-        {"actor": actor, "action": action, "subject": subject, "reason": reason, "before": before, "after": after},
-    )
-
-
-async def history(work: Work, *, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-    """Read the audit, the newest first."""
-    rows = await work.sql(
-        "SELECT * FROM audit WHERE (cast(:subject AS text) IS NULL OR subject = :subject)"
-        " ORDER BY id DESC LIMIT :limit",
-        subject=subject,
-        limit=limit,
-    )
-    return [dict(row) for row in rows.mappings()]
+    await audit.note(work, actor=by, action="flag.change", subject=key, reason=because, **change_)

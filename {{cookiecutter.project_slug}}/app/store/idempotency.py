@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.domain.turn import IdempotencyKey
-from app.errors import KeyReused, RequestInProgress
+from app.errors import KeyReused, RequestInProgress, Unsealable
+from app.store import sealed
 from app.store.db import Work
 
 KEPT_HOURS = 24
@@ -18,7 +19,8 @@ async def begin(
 ) -> dict[str, Any] | None:
     """Take the key, or give the stored response; one whose holder died is free again after `busy_s` seconds.
 
-    Raises RequestInProgress while the first request runs, KeyReused when the key came with another request.
+    Raises RequestInProgress while the first request runs, KeyReused when the key came with another request,
+    Unsealable.
     """
     taken = await work.sql(
         "INSERT INTO idempotency (user_id, key, request_hash, subject_id, expires_at)"
@@ -44,7 +46,10 @@ async def begin(
         raise KeyReused("This Idempotency-Key was used for a different request; use a new key.")
     if row.response is None:
         raise RequestInProgress("The first request with this Idempotency-Key is still running.", retry_after_s=1)
-    response: dict[str, Any] = row.response
+    kept = {"user_id": user_id, "key": promise.key, "response": row.response}
+    response: dict[str, Any] | None = sealed.opened(work.seals, "idempotency", kept)["response"]
+    if response is None:
+        raise Unsealable("The response that was kept for this Idempotency-Key does not open; send a new key.")
     return response
 
 
@@ -56,16 +61,9 @@ async def finish(
         "UPDATE idempotency SET response = :response, expires_at = now() + make_interval(hours => :hours)"
         " WHERE user_id = :user_id AND key = :key AND subject_id = :subject_id"
     ).bindparams(bindparam("response", type_=JSONB))
-    await work.run(
-        statement,
-        {
-            "response": response,
-            "hours": KEPT_HOURS,
-            "user_id": user_id,
-            "key": promise.key,
-            "subject_id": subject_id,
-        },
-    )
+    row = {"user_id": user_id, "key": promise.key, "response": response}
+    row = sealed.closed(work.seals, "idempotency", row)
+    await work.run(statement, {**row, "hours": KEPT_HOURS, "subject_id": subject_id})
 
 
 async def abandon(work: Work, promise: IdempotencyKey, *, user_id: str, subject_id: UUID) -> None:

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert
 
 from app.domain.job import Job, JobKind, JobStatus
+from app.domain.masking import unmasked
 from app.errors import Conflict, NotFound
-from app.store import outbox
+from app.store import outbox, sealed
 from app.store.db import Work
 from app.store.tables import job_events, job_items, jobs
 
@@ -29,8 +30,9 @@ class LeaseLost(Exception):
     """Another worker holds the job by now; stop at once and write nothing."""
 
 
-def _job(row: Any) -> Job:
-    return Job(**{**row, "status": JobStatus(row["status"]), "groups": tuple(row["groups"])})
+def _job(work: Work, row: Any) -> Job:
+    told = {**row, "status": JobStatus(row["status"]), "groups": tuple(row["groups"])}
+    return Job(**sealed.opened(work.seals, "jobs", told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ async def add(work: Work, job_id: UUID, order: Order, *, trace: dict[str, str]) 
     """Accept a job: its row and the message about it, in the transaction at hand; it continues the trace given."""
     row: dict[str, Any] = {"id": job_id, "kind": order.kind, "usecase": order.usecase, "user_id": order.user_id}
     row |= {"groups": list(order.groups), "input": {**order.input, "trace": trace}, "total": order.total}
+    row = sealed.closed(work.seals, "jobs", row)
     await work.run(insert(jobs), {**row, "status": "queued", "done": 0, "attempts": 0})
     await event(work, job_id, "queued", {"total": order.total})
     await outbox.put(work, "job", {"job_id": str(job_id), "kind": order.kind, "trace": trace})
@@ -70,7 +73,7 @@ async def get(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
     row = rows.mappings().first()
     if row is None:
         raise NotFound("You have no job with this id.")
-    return _job(row)
+    return _job(work, row)
 
 
 async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Job]:
@@ -81,7 +84,7 @@ async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Jo
         user_id=user_id,
         limit=limit,
     )
-    return [_job(row) for row in rows.mappings()]
+    return [_job(work, row) for row in rows.mappings()]
 
 
 async def claim(work: Work, job_id: UUID, *, lease_s: float) -> Job | None:
@@ -131,7 +134,8 @@ async def done_items(work: Work, job_id: UUID) -> set[int]:
 
 async def finish_item(work: Work, job_id: UUID, ordinal: int, result: dict[str, Any]) -> None:
     """Write an item's result and the job's progress, once."""
-    await work.run(insert(job_items), {"job_id": job_id, "ordinal": ordinal, **result})
+    row = {"job_id": job_id, "ordinal": ordinal, **result}
+    await work.run(insert(job_items), sealed.closed(work.seals, "job_items", row))
     await progress(work, job_id, note={"ordinal": ordinal, "outcome": result["outcome"]})
 
 
@@ -192,12 +196,24 @@ async def cancel(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
 async def items(work: Work, job_id: UUID) -> list[dict[str, Any]]:
     """Give the finished items of a job, each with what a reviewer made of it."""
     rows = await work.sql(
-        "SELECT i.ordinal, i.turn_id, i.outcome, coalesce(r.final, i.answer) AS answer,"
-        " coalesce(r.final_data, i.data) AS data, r.status AS review"
+        "SELECT i.job_id, i.ordinal, i.turn_id, i.outcome, i.answer, i.data, r.status AS review,"
+        " r.id AS review_id, r.final, r.final_data, r.masks"
         " FROM job_items i LEFT JOIN reviews r ON r.turn_id = i.turn_id WHERE i.job_id = :id ORDER BY i.ordinal",
         id=job_id,
     )
-    return [dict(row) for row in rows.mappings()]
+    return [_item(work, row) for row in rows.mappings()]
+
+
+def _item(work: Work, row: Any) -> dict[str, Any]:
+    item = sealed.opened(work.seals, "job_items", row)
+    made = {"id": item.pop("review_id"), "final": item.pop("final"), "final_data": item.pop("final_data")}
+    # What was approved is kept as the reviewer saw it.
+    masks = sealed.known(work.seals, "reviews", made["id"], item.pop("masks"))
+    made = unmasked(sealed.opened(work.seals, "reviews", made), masks)
+    del item["job_id"]
+    item["answer"] = item["answer"] if made["final"] is None else made["final"]
+    item["data"] = item["data"] if made["final_data"] is None else made["final_data"]
+    return item
 
 
 async def events_after(work: Work, job_id: UUID, after: int) -> list[tuple[int, str, dict[str, Any]]]:

@@ -1,20 +1,22 @@
 """The ledger: one row per turn and one per model call, append-only, masked text only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert
 
+from app.domain.masking import lasting
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Message, Passage, Route, Turn
 from app.errors import NotFound
-from app.store import evidence
+from app.store import evidence, sealed
 from app.store.budgets import Held, cost_usd
 from app.store.db import Database, Work
 from app.store.plain import as_json
+from app.store.sealing import Seals
 from app.store.sessions import pointer
 from app.store.tables import turns
 
@@ -24,28 +26,38 @@ async def record(work: Work, turn: Turn, said: Sequence[Message] | None) -> bool
 
     None leaves sessions alone; otherwise the turn lets go of its session, also when nothing was said.
     """
-    row, made, messages = _written(turn, said)
+    row, made, messages, known = _written(work.seals, turn, said)
     rows = await work.sql(
-        "SELECT record_turn(cast(:turn AS jsonb), cast(:made AS jsonb), cast(:said AS jsonb))",
+        "SELECT record_turn(cast(:turn AS jsonb), cast(:made AS jsonb), cast(:said AS jsonb), :known)",
         turn=row,
         made=made,
         said=messages,
+        known=known,
     )
     return bool(rows.scalar_one())
 
 
 async def end(database: Database, turn: Turn, said: Sequence[Message] | None) -> bool:
     """Do the same and settle the budgets, in one trip: for a turn that leaves nothing else behind."""
-    statement: LiteralString = "SELECT end_turn(%s::jsonb, %s::jsonb, %s::jsonb, %s)"
-    return bool(await database.trip(statement, *_written(turn, said), cost_usd(turn.tape)))
+    await database.ready()
+    statement: LiteralString = "SELECT end_turn(%s::jsonb, %s::jsonb, %s::jsonb, %s, %s)"
+    return bool(await database.trip(statement, *_written(database.seals, turn, said), cost_usd(turn.tape)))
 
 
-def _written(turn: Turn, said: Sequence[Message] | None) -> tuple[str, str, str | None]:
-    made = as_json(_call_rows(turn))
-    return as_json(turn_row(turn)), made, None if said is None else as_json(_messages(turn, said))
+def _written(seals: Seals, turn: Turn, said: Sequence[Message] | None) -> tuple[str, str, str | None, str | None]:
+    row, made = as_json(turn_row(turn)), as_json(_call_rows(turn))
+    if said is None:
+        return row, made, None, None
+    return row, made, as_json(_messages(seals, turn, said)), _known(seals, turn) if said else None
 
 
-def _messages(turn: Turn, said: Sequence[Message]) -> list[dict[str, Any]]:
+def _known(seals: Seals, turn: Turn) -> str | None:
+    """Give the session's map of placeholders, sealed; None where nothing that was said adds to it."""
+    kept = lasting(turn.masks, (turn.screened, turn.draft.text if turn.draft else ""))
+    return sealed.masks(seals, "sessions", turn.session_id, kept) if kept else None
+
+
+def _messages(seals: Seals, turn: Turn, said: Sequence[Message]) -> list[dict[str, Any]]:
     # Citations go with what the assistant said, without quotes: rights may change tomorrow.
     cited = turn.draft.citations if turn.draft and turn.outcome and turn.outcome.family == "answered" else ()
     pointers = [pointer(citation) for citation in cited]
@@ -53,7 +65,7 @@ def _messages(turn: Turn, said: Sequence[Message]) -> list[dict[str, Any]]:
         {
             "place": place,
             "role": message.role,
-            "text": message.text,
+            "text": sealed.message(seals, turn, message),
             "citations": pointers if message.role == "assistant" else [],
         }
         for place, message in enumerate(said, start=1)
@@ -93,6 +105,7 @@ def turn_row(turn: Turn) -> dict[str, Any]:
         "channel": turn.channel,
         "user_id": turn.principal.user_id,
         "unit": turn.principal.unit,
+        "key_id": turn.principal.key_id or None,
         "session_id": turn.session_id,
         "job_id": turn.job_item.job_id if turn.job_item else None,
         "outcome": turn.outcome.value,
@@ -195,23 +208,30 @@ async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, 
     return {**row, "calls": [dict(call) for call in made.mappings()]}
 
 
-async def newest(
-    work: Work,
-    *,
-    user_id: str | None = None,
-    usecase: str | None = None,
-    before: datetime | None = None,
-    limit: int = 50,
-) -> Sequence[Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which turns to list: of one use case or person, before a moment, and `among` use cases or one's `own`."""
+
+    usecase: str | None = None
+    user_id: str | None = None
+    among: tuple[str, ...] | None = None
+    own: str = ""
+    before: datetime | None = None
+
+
+async def newest(work: Work, wanted: Wanted, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
     """List turns, the newest first."""
     rows = await work.sql(
         "SELECT id, started_at, usecase, channel, user_id, outcome, question, rung, model, latency_ms, cost_usd"
         " FROM turns WHERE (cast(:user_id AS text) IS NULL OR user_id = :user_id)"
         " AND (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
+        " AND (cast(:among AS text[]) IS NULL OR usecase = ANY(:among) OR user_id = :own)"
         " AND (cast(:before AS timestamptz) IS NULL OR started_at < :before) ORDER BY started_at DESC LIMIT :limit",
-        user_id=user_id,
-        usecase=usecase,
-        before=before,
+        user_id=wanted.user_id,
+        usecase=wanted.usecase,
+        among=list(wanted.among) if wanted.among is not None else None,
+        own=wanted.own,
+        before=wanted.before,
         limit=limit,
     )
     return [dict(row) for row in rows.mappings()]
@@ -242,11 +262,9 @@ async def outcomes(work: Work, *, hours: int = 24) -> Mapping[str, int]:
 async def give_feedback(work: Work, turn_id: UUID, *, user_id: str, thumbs: str, correction: str) -> None:
     """Keep what the asker thinks of the answer; a second opinion replaces the first."""
     await story(work, turn_id, user_id=user_id)
+    opinion = {"turn_id": turn_id, "user_id": user_id, "thumbs": thumbs, "correction": correction}
     await work.sql(
         "INSERT INTO feedback (turn_id, user_id, thumbs, correction) VALUES (:turn_id, :user_id, :thumbs, :correction)"
         " ON CONFLICT (turn_id, user_id) DO UPDATE SET thumbs = excluded.thumbs, correction = excluded.correction",
-        turn_id=turn_id,
-        user_id=user_id,
-        thumbs=thumbs,
-        correction=correction,
+        **sealed.closed(work.seals, "feedback", opinion),
     )

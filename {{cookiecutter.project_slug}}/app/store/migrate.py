@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -18,16 +19,26 @@ def migrate(url: str, *, new: str = "") -> None:
     with engine.connect() as connection:
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
         connection.rollback()
-        config = Config()
-        config.set_main_option("script_location", str(ROOT / "migrations"))
-        config.set_main_option("path_separator", "os")
-        config.set_main_option("version_locations", f"{ROOT}/migrations/platform:{ROOT}/migrations/product")
+        config = _config()
         config.attributes["connection"] = connection
         if new:
             _write_revision(config, new)
         else:
             command.upgrade(config, "heads")
     engine.dispose()
+
+
+def heads() -> frozenset[str]:
+    """Give the newest revisions that the code knows."""
+    return frozenset(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", f"{ROOT}/migrations/platform:{ROOT}/migrations/product")
+    return config
 
 
 def _write_revision(config: Config, message: str) -> None:

@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
+from app.domain.masking import mentioned
 from app.errors import Conflict, Forbidden, NotFound
-from app.store import actions, flags
+from app.store import actions, audit, sealed
 from app.store.db import Work
+from app.store.plain import as_json
 from app.store.tables import reviews
 
 
@@ -37,11 +39,13 @@ class Decision:
 async def open_(
     work: Work, *, turn_id: UUID, usecase: str, asker: str, question: str, draft: dict[str, Any], why: str
 ) -> UUID:
-    """Put a draft (`text`, `data`) before the reviewers."""
+    """Put a draft (`text`, `data`, and the `masks` whose placeholders stand in it) before the reviewers."""
     review_id = uuid4()
+    masks = mentioned((question, str(draft["text"]), as_json(draft["data"])), draft.get("masks", {}))
     row = {"id": review_id, "turn_id": turn_id, "usecase": usecase, "asker": asker, "question": question, "why": why}
     row |= {"draft": draft["text"], "data": draft["data"], "status": "open", "asker_groups": [], "asker_unit": ""}
-    await work.run(insert(reviews), row)
+    row |= {"masks": as_json(masks) if masks else None}
+    await work.run(insert(reviews), sealed.closed(work.seals, "reviews", row))
     return review_id
 
 
@@ -57,7 +61,7 @@ async def listed(work: Work, *, status: str = "open", limit: int = 100) -> list[
     rows = await work.sql(
         "SELECT * FROM reviews WHERE status = :status ORDER BY created_at LIMIT :limit", status=status, limit=limit
     )
-    found = [dict(row) for row in rows.mappings()]
+    found = [_opened(work, row) for row in rows.mappings()]
     proposed = await actions.of(work, [row["id"] for row in found])
     return [{**row, "actions": proposed[row["id"]]} for row in found]
 
@@ -67,7 +71,13 @@ async def get(work: Work, review_id: UUID) -> dict[str, Any]:
     row = (await work.sql("SELECT * FROM reviews WHERE id = :id FOR UPDATE", id=review_id)).mappings().first()
     if row is None:
         raise NotFound("There is no review with this id.")
-    return {**row, "actions": (await actions.of(work, [review_id]))[review_id]}
+    told = _opened(work, row)
+    return {**told, "actions": (await actions.of(work, [review_id]))[review_id]}
+
+
+def _opened(work: Work, row: Mapping[Any, Any]) -> dict[str, Any]:
+    masks = sealed.known(work.seals, "reviews", row["id"], row["masks"])
+    return {**sealed.opened(work.seals, "reviews", row), "masks": masks}
 
 
 async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUID | None = None) -> dict[str, Any]:
@@ -80,6 +90,8 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         raise Forbidden("Nobody decides on what they asked for; another reviewer has to.")
     if row["status"] != "open":
         raise Conflict(f"This was {row['status']} by {row['decided_by']}.")
+    if decision.approve and decision.final is None and sealed.UNREADABLE in (row["final"], row["draft"]):
+        raise Conflict("The draft does not open any more; write the answer anew, or reject it.")
     status = "approved" if decision.approve else "rejected"
     result = {
         "status": status,
@@ -88,7 +100,8 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         "final": (decision.final or row["final"] or row["draft"]) if decision.approve else None,
         "final_data": (decision.data or row["final_data"] or row["data"]) if decision.approve else None,
     }
-    await work.run(reviews.update().where(reviews.c.id == review_id), {**result, "job_id": job_id or row["job_id"]})
+    kept = sealed.closed(work.seals, "reviews", {"id": review_id, **result, "job_id": job_id or row["job_id"]})
+    await work.run(reviews.update().where(reviews.c.id == review_id), kept)
     await work.sql("UPDATE reviews SET decided_at = now() WHERE id = :id", id=review_id)
     if decision.approve:
         await actions.approve(work, review_id, edited=decision.arguments)
@@ -97,7 +110,7 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
     # The audit cannot be forgotten, and who reads it may not read what was quoted: it says what was edited, not how.
     edited = {"text": decision.final is not None, "data": decision.data is not None}
     uses = [{"tool": each["tool"], "edited": each["ordinal"] in decision.arguments} for each in row["actions"]]
-    await flags.note(work, actor=decision.by, action=f"review.{status}", subject=str(review_id),
+    await audit.note(work, actor=decision.by, action=f"review.{status}", subject=str(review_id),
                      reason=decision.because, before={"status": "open"},
                      after={"status": status, "edited": edited, "actions": uses})  # fmt: skip
     return await get(work, review_id)

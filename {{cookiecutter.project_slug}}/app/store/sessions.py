@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.domain.turn import Citation
 from app.errors import NotFound
+from app.store import holds, sealed
 from app.store.db import Work
 
 
@@ -53,7 +54,7 @@ async def listed(work: Work, *, user_id: str, limit: int = 50) -> list[SessionRo
         user_id=user_id,
         limit=limit,
     )
-    return [SessionRow(**row) for row in rows.mappings()]
+    return [SessionRow(**sealed.opened(work.seals, "sessions", row)) for row in rows.mappings()]
 
 
 async def transcript(work: Work, session_id: UUID, *, user_id: str) -> tuple[SessionRow, list[dict[str, Any]]]:
@@ -72,14 +73,23 @@ async def transcript(work: Work, session_id: UUID, *, user_id: str) -> tuple[Ses
     if found is None:
         raise NotFound("You have no session with this id.")
     rows = await work.sql(
-        "SELECT role, text, turn_id, citations, created_at FROM messages WHERE session_id = :id ORDER BY ordinal",
+        "SELECT session_id, role, text, turn_id, citations, created_at FROM messages"
+        " WHERE session_id = :id ORDER BY ordinal",
         id=session_id,
     )
-    return SessionRow(**found), [dict(row) for row in rows.mappings()]
+    said = [sealed.opened(work.seals, "messages", row) for row in rows.mappings()]
+    return SessionRow(**sealed.opened(work.seals, "sessions", found)), said
 
 
 async def delete(work: Work, session_id: UUID, *, user_id: str) -> None:
-    """Delete a session of this person with everything said in it."""
+    """Delete a session of this person with everything said in it. Raises NotFound, and Held under a legal hold."""
+    rows = await work.sql(
+        "SELECT usecase, created_at, updated_at FROM sessions WHERE id = :id AND user_id = :user_id",
+        id=session_id,
+        user_id=user_id,
+    )
+    if found := rows.first():
+        await holds.refuse_one(work, user_id, found.usecase, span=(found.created_at, found.updated_at))
     gone = await work.sql(
         "DELETE FROM sessions WHERE id = :id AND user_id = :user_id RETURNING id", id=session_id, user_id=user_id
     )

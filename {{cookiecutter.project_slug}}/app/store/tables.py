@@ -40,6 +40,7 @@ sessions = Table(
     _time("updated_at"),
     _uuid("busy_turn"),
     _time("busy_until"),
+    Column("masks", Text),
 )
 
 messages = Table(
@@ -94,6 +95,7 @@ turns = Table(
     Column("findings", JSONB(none_as_null=True)),
     Column("error", Text),
     Column("trace_id", Text),
+    Column("key_id", Text),
 )
 
 calls = Table(
@@ -350,6 +352,7 @@ reviews = Table(
     _uuid("turn_id"),
     Column("usecase", Text),
     Column("asker", Text),
+    Column("masks", Text),
     Column("question", Text),
     Column("draft", Text),
     Column("data", JSONB(none_as_null=True)),

@@ -21,6 +21,12 @@ GaugeName = Literal[
     "budget_used_ratio",
     "budget_alert_ratio",
     "contract_quality_ratio",
+    "restrictions_active",
+    "audit_broken",
+    "audit_verified_age_seconds",
+    "incidents_open",
+    "retention_age_seconds",
+    "erasure_oldest_seconds",
 ]
 
 # Edges at 2 and 8 s, the usual budgets of a chat and of a summary; from the cache's 5 ms up to the longest timeout.
@@ -92,6 +98,11 @@ METRICS = (
         *("usecase", "result"),
     ),
     _counter("saved_usd_total", "US dollars that were not spent, by cache or by route", "usecase", "by"),
+    _counter(
+        "sealed_unreadable_total",
+        "sealed fields that did not open; reason no_key, or altered (also: moved to another row)",
+        "reason",
+    ),
     _counter("unpriced_calls_total", "calls without a known price: their cost is missing, not zero", "model"),
     _histogram("retrieval_duration_seconds", "time of the retrieve step", "usecase", buckets=_TURN_S),
     _histogram("passages_found", "passages that the asker may read, per turn", "usecase", buckets=_FOUND),
@@ -119,6 +130,9 @@ METRICS = (
         "time since the company's directory was last read; a billion when never, absent without a directory",
         fresh_s=60,
     ),
+    _counter("retention_removed_total", "rows that were deleted because of their age", "data"),
+    _gauge("retention_age_seconds", "time since the job that deletes what is old last ran to its end", fresh_s=60),
+    _gauge("erasure_oldest_seconds", "age of the oldest request to erase a person that is not done", fresh_s=60),
     _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),
     _gauge("db_pool_in_use", "database connections of this process that are in use"),
     _gauge("db_pool_size", "database connections that this process may open"),
@@ -132,8 +146,19 @@ METRICS = (
         *("kind", "name"),
         fresh_s=60,
     ),
+    _counter("limits_refused_total", "requests that a limit refused, by whose limit it is", "scope", "unit"),
+    _counter(
+        "limits_unshared_total",
+        "requests that were judged without Redis: allow (counted by this process alone) or refuse",
+        "policy",
+    ),
+    _gauge("restrictions_active", "people, keys and addresses that are kept out now, by who decided", "cause"),
     _gauge("budget_alert_ratio", "share of it at which the cost owner is warned", "kind", "name", fresh_s=60),
     _gauge("contract_quality_ratio", "the contract's share of evaluation cases that must pass", "usecase"),
+    _gauge("audit_broken", "1 when the latest verification found that the audit was changed, 0 when not", fresh_s=60),
+    _gauge("audit_verified_age_seconds", "time since the audit was last verified; a billion when never", fresh_s=60),
+    _counter("incidents_total", "answers and questions that were stopped, by what was found", "usecase", "kind"),
+    _gauge("incidents_open", "incidents that nobody has closed", "kind", fresh_s=60),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 # What the Prometheus client says about the process by itself.

@@ -10,6 +10,7 @@ from typing import Any
 
 from opentelemetry.metrics import MeterProvider
 
+from app.domain.incident import KINDS
 from app.domain.job import Job
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Retrieval, Turn
@@ -109,6 +110,8 @@ def announce(usecases: Iterable[UseCase]) -> None:
         for outcome in (item for item in Outcome if item.family == "failed" or item is Outcome.REFUSED_BUDGET):
             for channel in ("api", "openai", "job"):
                 _count_turn(name, outcome, "none", channel, 0)
+        for kind in KINDS:
+            _add("incidents_total", 0, usecase=name, kind=kind)
 
 
 def record_turn(turn: Turn) -> None:
@@ -137,10 +140,20 @@ def record_cache(usecase: str, result: str) -> None:
     _add("cache_total", 1, usecase=usecase, result=result)
 
 
+def record_retention(data: str, rows: int) -> None:
+    """Count rows that were deleted because of their age."""
+    _add("retention_removed_total", rows, data=data)
+
+
 def record_search(usecase: str, search: Retrieval) -> None:
     """Record one search: how long it took by which plan, and how many passages it weighed."""
     _time("search_duration_seconds", search.ms, usecase=usecase, plan=search.plan)
     _record("passages_considered", len(search.considered), usecase=usecase)
+
+
+def record_unsealable(reason: str) -> None:
+    """Count a sealed field that did not open."""
+    _add("sealed_unreadable_total", 1, reason=reason)
 
 
 def record_first_token(usecase: str, seconds: float) -> None:
@@ -158,6 +171,16 @@ def record_retry(provider: str, model: str) -> None:
     _add("model_retries_total", 1, provider=provider, model=model)
 
 
+def record_over_limit(scope: str, unit: str) -> None:
+    """Count a request that a limit refused."""
+    _add("limits_refused_total", 1, scope=scope, unit=unit)
+
+
+def record_unshared_limit(policy: str) -> None:
+    """Count a request whose limits were judged while Redis was away."""
+    _add("limits_unshared_total", 1, policy=policy)
+
+
 def record_job(job: Job) -> None:
     """Count a job that is over: how it ended, how long it waited and ran."""
     _add("jobs_total", 1, kind=job.kind, status=job.status.value)
@@ -165,6 +188,11 @@ def record_job(job: Job) -> None:
         _record("job_queue_wait_seconds", (job.started_at - job.created_at).total_seconds(), kind=job.kind)
     if job.started_at and job.finished_at:
         _record("job_duration_seconds", (job.finished_at - job.started_at).total_seconds(), kind=job.kind)
+
+
+def record_incident(usecase: str, kind: str) -> None:
+    """Count something that was stopped before it left, or came in."""
+    _add("incidents_total", 1, usecase=usecase, kind=kind)
 
 
 def _saved(turn: Turn) -> None:

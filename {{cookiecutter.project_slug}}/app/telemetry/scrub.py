@@ -8,7 +8,8 @@ DROPPED = "[dropped]"
 _CONTENT = """
     question answer screened text content body prompt draft quote message messages history passages correction title
     filename heading fields data payload input output email name authorization cookie password secret secret_key token
-    api_key url.query url.full http.url http.target client.address network.peer.address
+    api_key url.path url.query url.full http.url http.target client.address network.peer.address
+    user_agent.original
 """
 CONTENT_KEYS = frozenset(_CONTENT.split())
 _DEEPEST = 4
@@ -17,8 +18,12 @@ _PATTERNS = (
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "[email]"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [token]"),
-    (re.compile(r"\b(?:sk|pk|rk|ghp|xox[abp])[-_][\w-]{12,}"), "[token]"),
+    (re.compile(r"\b(?:sk|pk|rk|ghp|appkey|xox[abp])[-_][\w-]{12,}"), "[token]"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "[token]"),
+    # An account (IBAN), a card, a telephone number with its country; ids of ours hold letters or no groups.
+    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
+    (re.compile(r"(?<!\w)\+\d(?:[ ()/-]{0,2}\d){7,14}(?!\w)"), "[phone]"),
+    (re.compile(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w.-])"), "[number]"),
 )
 
 

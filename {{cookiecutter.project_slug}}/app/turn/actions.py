@@ -10,16 +10,21 @@ from typing import Any, Literal
 import structlog
 from opentelemetry.trace import Span, Status, StatusCode
 
+from app.domain.masking import Masks
 from app.domain.tool import BadArguments, Tool, Waits
 from app.domain.turn import ToolUse, Turn
-from app.guard.input import is_suspicious
-from app.guard.pii import mask, unmask
+from app.guard.exits import Exit
+from app.guard.injection import is_suspicious
+from app.guard.pii import masked, remasked, unmask
+from app.guard.stream import Withheld
+from app.llm.spotlight import tagged
 from app.store.reviews import Proposed
 from app.telemetry import tracing
 
 log = structlog.get_logger(__name__)
 RESULT_CHARS = 8000
 NAME_CHARS = 64
+NOT_FOR_ASKER = "it may not be used for the person who asks"
 WITHHELD = "the result was withheld: it holds instructions to the model"
 Ended = Literal["ran", "failed", "refused", "waits"]
 
@@ -29,13 +34,14 @@ class InTurn:
     """The hands of a model within one turn; they run with the asker's rights, as every tool is given the turn."""
 
     turn: Turn
-    masks: dict[str, str]
+    masks: Masks
     waiting_: list[ToolUse] = field(default_factory=list)
+    exit: Exit | None = None
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """Give the tools of the use case."""
-        return self.turn.usecase.tools
+        """Give the tools of the use case that may be used for who asks."""
+        return [tool for tool in self.turn.usecase.tools if tool.admits(self.turn.principal)]
 
     @property
     def waiting(self) -> tuple[ToolUse, ...]:
@@ -45,23 +51,31 @@ class InTurn:
     async def use(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Use a tool; gives what the model is told, masked. Raises Waits where a person must approve first."""
         name, arguments = plain(name), _each_text(arguments, plain)
+        # As the model wrote them, but for what it may have made up itself.
+        arguments = await remasked(arguments, self.masks)
         tool = next((tool for tool in self.tools if tool.name == name), None)
         with tracing.span(f"execute_tool {tool.name if tool else 'unknown'}") as span:
             if tool is None:
-                self._note(span, name, arguments, ended="refused", error="there is no such tool")
+                self._note(span, name, arguments, ended="refused", error=self._why_not(name))
+                # Whoever made the model ask is not told which tools others have.
                 return f"There is no tool {name[:NAME_CHARS]!r}."
             span.set_attribute("gen_ai.operation.name", "execute_tool")
             span.set_attribute("gen_ai.tool.name", tool.name)
+            self._inside(span, tool, arguments, as_text(arguments))
             try:
                 checked = tool.check(_each_text(arguments, lambda text: unmask(text, self.masks)))
             except BadArguments as error:
-                why = self._masked(str(error))
+                why = await remasked(str(error), self.masks)
                 self._note(span, tool.name, arguments, ended="refused", error=why)
                 return f"Not done, the arguments do not fit: {why}"
             if not tool.effects:
                 return await self._run(span, tool, checked, arguments=arguments)
             self.waiting_.append(self._note(span, tool.name, arguments, ended="waits"))
         raise Waits
+
+    def _why_not(self, name: str) -> str:
+        known = any(tool.name == name for tool in self.turn.usecase.tools)
+        return NOT_FOR_ASKER if known else "there is no such tool"
 
     async def _run(self, span: Span, tool: Tool, checked: dict[str, Any], *, arguments: Mapping[str, Any]) -> str:
         started = perf_counter()
@@ -82,23 +96,29 @@ class InTurn:
         if is_suspicious(text):
             self._note(span, tool.name, arguments, ended="failed", error=WITHHELD, ms=ms)
             return f"The tool ran, but {WITHHELD}."
+        self._inside(span, tool, arguments, text)
         self._note(span, tool.name, arguments, ended="ran", ms=ms)
-        return self._masked(text)
+        (told,), grown = await masked((text,), self.masks)
+        self.masks.update(grown)
+        self.turn.tape.told.append(told)
+        return tagged("result", told, mark=self.turn.mark)
+
+    def _inside(self, span: Span, tool: Tool, arguments: Mapping[str, Any], text: str) -> None:
+        """End the turn where a tool is handed, or gives, what must stay inside: our instructions, our secrets."""
+        if self.exit and (finding := self.exit.inside(text)):
+            self._note(span, tool.name, {}, ended="refused", error=finding.detail)
+            sentence = self.turn.usecase.contract.sentences.unsafe
+            raise Withheld(finding, said=as_text(arguments), sentence=sentence)
 
     def _note(
         self, span: Span, name: str, arguments: Mapping[str, Any], *, ended: Ended, error: str = "", ms: float = 0.0
     ) -> ToolUse:
-        use = ToolUse(name[:NAME_CHARS], _each_text(arguments, self._masked), ended, round(ms, 3), error)
+        use = ToolUse(name[:NAME_CHARS], dict(arguments), ended, round(ms, 3), error)
         self.turn.tape.tools.append(use)
         span.set_attribute("app.outcome", ended)
         if ended == "failed":
             span.set_status(Status(StatusCode.ERROR, error))
         return use
-
-    def _masked(self, text: str) -> str:
-        masked, grown = mask(text, self.masks)
-        self.masks.update(grown)
-        return masked
 
 
 def proposed(turn: Turn) -> Proposed:

@@ -1,11 +1,13 @@
 """May this person ask this, now?"""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from app.control.budgets import Budgets
 from app.control.flags import Flags
-from app.control.limits import Rates
+from app.control.limits import Limits
+from app.control.restrictions import Restrictions
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.turn import StopTurn, Turn
@@ -13,6 +15,7 @@ from app.errors import Forbidden, OverRate, Paused, SessionBusy
 from app.store import admission, budgets, idempotency, quoting
 from app.store.admission import Terms
 from app.store.db import Database
+from app.turn.disclosure import disclosure, of_answer
 
 # A holder that has not let go so long after its deadline is dead.
 SLACK_S = 6.0
@@ -22,42 +25,43 @@ HOLD_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Permission, kill switch, rate; then the session is taken and the money held, both or neither."""
+    """Permission, kill switch, restriction, limits; then the session is taken and the money held, both or neither."""
 
     database: Database
     flags: Flags
-    rates: Rates
+    limits: Limits
+    restrictions: Restrictions
     budgets: Budgets
 
     async def __call__(self, turn: Turn) -> Turn:
         """Let the turn in, or stop it with the reason."""
         self._permission(turn)
         self._switch(turn)
-        if turn.is_interactive:
-            await self._rate(turn)
+        try:
+            self.restrictions.ensure_person(turn.principal, asks=True)
+            # Queued work waits for its workers, and comes in as they have time: its money counts, its minutes do not.
+            if turn.is_interactive:
+                await self.limits.enter(turn)
+        except OverRate as error:
+            raise StopTurn(Outcome.REFUSED_RATE, error=error) from error
         return await self._held(turn)
 
     def _permission(self, turn: Turn) -> None:
         contract, who = turn.usecase.contract, turn.principal
-        if not (who.may(Permission.ASK) and contract.access.admits(who)) or contract.rollout.stage == "off":
+        if not (who.may(Permission.ASK) and turn.usecase.admits(who)) or contract.rollout.stage == "off":
             open_to = ", ".join(contract.access.groups)
             error = Forbidden(f"You may not use {turn.usecase.name!r}; it is open to: {open_to}.")
+            raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
+        # Fields that the contract does not know at all are told by the screen.
+        takes = contract.access.takes_field
+        if closed := [name for name, value in turn.fields.items() if not takes(who, name, value)]:
+            error = Forbidden(f"You may not send {', '.join(closed)} with this value to {turn.usecase.name!r}.")
             raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
 
     def _switch(self, turn: Turn) -> None:
         if reason := self.flags.why_paused(turn.usecase.name):
             error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
             raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=reason)
-
-    async def _rate(self, turn: Turn) -> None:
-        per_minute = turn.usecase.contract.limits.per_user_per_minute
-        allowance = await self.rates.hit(turn.usecase.name, turn.principal.user_id, per_minute=per_minute)
-        if not allowance.allowed:
-            error = OverRate(
-                f"You may ask {per_minute} times a minute here; come back in {allowance.reset_s} seconds.",
-                retry_after_s=max(1, allowance.reset_s),
-            )
-            raise StopTurn(Outcome.REFUSED_RATE, error=error)
 
     async def _held(self, turn: Turn) -> Turn:
         is_new = turn.session_id is None if turn.channel == "api" else None
@@ -72,12 +76,25 @@ class Admit:
             is_new=is_new,
         )
         try:
-            history = await admission.admit(self.database, turn, terms)
+            history, known = await admission.admit(self.database, turn, terms)
         except SessionBusy as error:
             raise StopTurn(Outcome.REFUSED_BUSY, error=error) from error
         except budgets.BudgetSpent as spent:
             raise StopTurn(Outcome.REFUSED_BUDGET, error=self.budgets.refusal(turn, spent)) from spent
-        return turn.with_(history=history) if history else turn
+        return turn.with_(history=history, masks=known) if history or known else turn
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Gives back, however the turn ended, what the limits hold for it; then `record` writes it down."""
+
+    limits: Limits
+    record: Callable[[Turn], Awaitable[Turn]]
+
+    async def __call__(self, turn: Turn) -> Turn:
+        """Let go and record."""
+        self.limits.leave(turn)
+        return await self.record(turn)
 
 
 async def replayed(database: Database, turn: Turn) -> dict[str, object] | None:
@@ -96,6 +113,9 @@ async def replayed(database: Database, turn: Turn) -> dict[str, object] | None:
             subject_id=turn.id,
             busy_s=turn.usecase.contract.latency.timeout_s + SLACK_S,
         )
-        if stored and await quoting.withheld(work, [UUID(stored["turn_id"])], claims=claims):
-            return {**stored, "answer": quoting.WITHHELD, "data": None, "citations": []}
-        return stored
+        if stored is None:
+            return None
+        shown = of_answer(stored, disclosure(turn.principal, turn.usecase.contract.access))
+        if await quoting.withheld(work, [UUID(stored["turn_id"])], claims=claims):
+            return {**shown, "answer": quoting.WITHHELD, "data": None, "citations": []}
+        return shown

@@ -1,12 +1,15 @@
 """Hand the turn to the use case's workflow, or go down the ladder once; stop at once when the AI is paused."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.control.flags import Flags
+from app.domain.masking import Masks
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, StopTurn, Turn
 from app.errors import Paused
+from app.guard.exits import Exit, Exits
+from app.guard.pii import own
 from app.guard.stream import StreamGuard, Withheld
 from app.llm.gateway import Gateway
 from app.retrieval.search import Searcher
@@ -22,6 +25,7 @@ class Answer:
     gateway: Gateway
     searcher: Searcher
     flags: Flags
+    exits: Exits = field(default_factory=Exits)
 
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with its draft; what a stream was stopped for stands in its findings."""
@@ -39,10 +43,11 @@ class Answer:
             await asyncio.gather(answer, pause, return_exceptions=True)
 
     async def _answered(self, turn: Turn) -> Turn:
-        masks = dict(turn.masks)
-        guard = _guard(turn, masks)
+        masks = own(turn.masks)
+        exit_ = self.exits.of(turn, masks=masks, instructions=instructions_of(turn.usecase))
+        guard = _guard(turn, masks, exit_)
         try:
-            draft = turn.draft or await self._made(turn.with_(listener=guard), masks)
+            draft = turn.draft or await self._made(turn.with_(listener=guard, masks=masks), masks, exit_)
             if guard:
                 if turn.draft:  # recalled: nobody has told it yet
                     await guard(draft.text if draft.data is None else draft.data)
@@ -55,17 +60,18 @@ class Answer:
             given_again(turn, stale.passages, of=stale.turn_id)
         return turn.with_(draft=draft, masks=masks)
 
-    async def _made(self, turn: Turn, masks: dict[str, str]) -> Draft:
-        kit = Lent(self.gateway, self.searcher, turn, masks)
+    async def _made(self, turn: Turn, masks: Masks, exit_: Exit) -> Draft:
+        kit = Lent(self.gateway, self.searcher, turn, masks, exit_)
         workflow = turn.usecase.workflow
         return await (workflow(turn, kit) if workflow else kit.ask(turn))
 
 
-def _guard(turn: Turn, masks: dict[str, str]) -> StreamGuard | None:
-    # A draft that waits for a person is not shown as it grows.
-    if turn.listener is None or turn.usecase.contract.risk.mode != "auto":
+def _guard(turn: Turn, masks: Masks, exit_: Exit) -> StreamGuard | None:
+    # A draft that waits for a person, or for a classifier, is not shown as it grows.
+    contract = turn.usecase.contract
+    if turn.listener is None or contract.risk.mode != "auto" or contract.output.classifier:
         return None
-    return StreamGuard(turn, turn.listener, masks=masks, instructions=instructions_of(turn.usecase))
+    return StreamGuard(turn, turn.listener, masks=masks, instructions=instructions_of(turn.usecase), exit_=exit_)
 
 
 def _torn(turn: Turn, stop: Withheld) -> Draft:

@@ -1,16 +1,20 @@
 """Look at the draft before anybody sees it; put the originals back when it may go out."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 import structlog
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Finding, Turn
 from app.domain.usecase import UseCase
-from app.guard.output import findings
+from app.guard.exits import Exits
+from app.guard.output import findings, texts
 from app.guard.pii import unmask
 
 log = structlog.get_logger(__name__)
+# Says whether an answer is unsafe; None when it could not be asked.
+Judge = Callable[[Turn], Awaitable[bool | None]]
 
 
 def instructions_of(usecase: UseCase) -> str:
@@ -22,11 +26,14 @@ def instructions_of(usecase: UseCase) -> str:
 class Check:
     """The platform's checks first, then the use case's own; what waits for a person goes to the reviewers."""
 
+    exits: Exits = field(default_factory=Exits)
+    judge: Judge | None = None
+
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with its outcome. A draft that a check objects to is never shown."""
         assert turn.draft is not None, "check runs after answer"
         # A stream that was stopped brings its finding along: that draft is torn, there is no more to find in it.
-        found = turn.findings or _found(turn)
+        found = turn.findings or self._found(turn) or await self._judged(turn)
         sentences = turn.usecase.contract.sentences
         if found:
             checks = [finding.check for finding in found]
@@ -41,6 +48,23 @@ class Check:
             reason = f"a person approves what would be done: {uses}"
             return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=reason)
         return turn.with_(outcome=turn.draft.outcome)
+
+    def _found(self, turn: Turn) -> tuple[Finding, ...]:
+        found = _found(turn)
+        assert turn.draft is not None, "check runs after answer"
+        exit_ = self.exits.of(turn, masks=turn.masks, instructions=instructions_of(turn.usecase))
+        last = exit_.finding("\n".join((turn.draft.text, *texts(turn.draft.data))))
+        return found if last is None or last in found else (*found, last)
+
+    async def _judged(self, turn: Turn) -> tuple[Finding, ...]:
+        """Ask the use case's classifier, if it has one, about an answer that everything else let pass."""
+        if self.judge is None or not turn.usecase.contract.output.classifier:
+            return ()
+        verdict = await self.judge(turn)
+        if verdict is None:
+            # Nobody says that it is safe: then it does not leave.
+            return (Finding("unjudged", "the classifier of [output] could not be asked"),)
+        return (Finding("unsafe", "the classifier of [output] calls the answer unsafe"),) if verdict else ()
 
 
 def _found(turn: Turn) -> tuple[Finding, ...]:

@@ -1,11 +1,10 @@
 """What a turn's searches looked at, put on its tape: masked, with what the turn itself left out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
 from app.domain.turn import Considered, Passage, Retrieval, Turn
-from app.guard.pii import mask
 from app.telemetry import metrics
 
 # In place of a plan: no search found these passages.
@@ -14,12 +13,10 @@ CACHED = "cached"
 UNCOUNTED = ("shadow", "evaluation")
 
 
-def noted(
-    turn: Turn, search: Retrieval, *, found: Iterable[Passage], kept: Iterable[Passage], masks: Mapping[str, str]
-) -> None:
+def noted(turn: Turn, search: Retrieval, *, found: Iterable[Passage], kept: Iterable[Passage], subject: str) -> None:
     """Put a search on the turn's tape: of what it `found`, only what is `kept` went on to the answer.
 
-    What was looked for is masked: the ledger holds no personal data.
+    `subject` is what was looked for, masked: the ledger holds no personal data.
     """
     went_on = {passage.chunk_id for passage in kept}
     left_out = {passage.chunk_id: _why(passage) for passage in found if passage.chunk_id not in went_on}
@@ -27,7 +24,6 @@ def noted(
         replace(each, kept=False, because=left_out[each.chunk_id]) if each.kept and each.chunk_id in left_out else each
         for each in search.considered
     )
-    subject = mask(search.subject, masks)[0]
     turn.tape.retrievals.append(replace(search, subject=subject, considered=considered))
     if turn.channel not in UNCOUNTED:
         metrics.record_search(turn.usecase.name, search)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.domain.masking import Masks
 from app.domain.turn import Draft, Passage, Turn
+from app.guard.exits import Exit
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
 from app.retrieval.search import Searcher
@@ -17,12 +19,14 @@ class Lent:
     gateway: Gateway
     searcher: Searcher
     turn: Turn
-    masks: dict[str, str]
+    masks: Masks
+    exit: Exit | None = None
 
     async def search(self, question: str) -> tuple[Passage, ...]:
         """Find passages the asker may read."""
         passages, masks = await looked_up(self.searcher, self.turn, question, self.masks)
         self.masks.update(masks)
+        self.turn.tape.told += [f"{passage.title}\n{passage.heading}\n{passage.text}" for passage in passages]
         return passages
 
     async def ask(self, turn: Turn, *, prompt: str | None = None) -> Draft:
@@ -31,7 +35,7 @@ class Lent:
 
     async def agent(self, turn: Turn, *, prompt: str | None = None) -> Draft:
         """Let a model use the tools of this use case until it has an answer; what has effects is only proposed."""
-        return await self.gateway.agent(turn, prompt_of(turn, prompt), InTurn(turn, self.masks))
+        return await self.gateway.agent(turn, prompt_of(turn, prompt), InTurn(turn, self.masks, exit=self.exit))
 
 
 def prompt_of(turn: Turn, name: str | None = None) -> Prompt:

@@ -136,4 +136,6 @@ def _too_late(turn: Turn) -> StopTurn:
 
 
 def _stopped(turn: Turn, stop: StopTurn) -> Turn:
-    return turn.with_(outcome=stop.outcome, answer=stop.answer, reason=stop.reason, error=stop.error)
+    turn = stop.turn or turn
+    findings = stop.findings or turn.findings
+    return turn.with_(outcome=stop.outcome, answer=stop.answer, reason=stop.reason, error=stop.error, findings=findings)

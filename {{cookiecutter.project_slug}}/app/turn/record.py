@@ -1,16 +1,25 @@
 """Write down what happened, always, in one transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import structlog
+
+from app.domain.incident import KINDS
 from app.domain.outcome import Outcome
-from app.domain.turn import Message, Turn
+from app.domain.turn import Finding, Message, Turn
 from app.errors import DependencyDown
-from app.guard.pii import mask
-from app.store import budgets, idempotency, jobs, ledger, reviews
+from app.guard.pii import masked, own, remasked, unmasked
+from app.guard.privacy import Privacy
+from app.store import budgets, idempotency, incidents, jobs, ledger, reviews
 from app.store.db import Database, Work
+from app.store.incidents import Incident
+from app.telemetry import metrics
 from app.turn.actions import proposed
-from app.turn.response import response
+from app.turn.response import kept
 
+log = structlog.get_logger(__name__)
 # The item of a job that ended so is still to be done: by this worker later, or by another.
 UNDONE = (Outcome.FAILED_CANCELLED, Outcome.PAUSED_SWITCH)
 
@@ -20,17 +29,28 @@ class Record:
     """Ledger, session, review, job item, Idempotency-Key and budgets stand or fall together."""
 
     database: Database
+    privacy: Privacy = field(default_factory=Privacy)
 
     async def __call__(self, turn: Turn) -> Turn:
         """Store the finished turn. Raises DependencyDown when the database is away, LeaseLost for a lost job."""
-        if not turn.screened:
-            # Refused before the screen: what was typed is kept masked all the same.
-            turn = turn.with_(screened=mask(turn.question, {})[0])
+        turn = await self._masked(turn)
         in_time = await (self._with_more(turn) if _leaves_more(turn) else ledger.end(self.database, turn, _said(turn)))
         if not in_time:
             # Its calls are in the ledger and its budgets are right now; its session and key may be somebody else's.
             raise DependencyDown("The turn was given up for dead before it was recorded; send it again.")
         return turn
+
+    async def _masked(self, turn: Turn) -> Turn:
+        """Mask what was not: the question of a turn refused before the screen, and what a model made up by itself."""
+        if not turn.screened:
+            masks = self.privacy.masks(turn.usecase.contract.privacy, turn.principal, known=turn.masks)
+            (screened,), _ = await masked((turn.question,), masks)
+            return turn.with_(screened=screened)
+        draft, masks = turn.draft, own(turn.masks)
+        if draft is None:
+            return turn
+        text, data = await remasked((draft.text, draft.data), masks)
+        return turn.with_(draft=replace(draft, text=text, data=data), masks=masks)
 
     async def _with_more(self, turn: Turn) -> bool:
         async with self.database.work() as work:
@@ -39,6 +59,7 @@ class Record:
             in_time = await ledger.record(work, turn, _said(turn))
             if in_time and turn.channel != "shadow":
                 await self._review(work, turn)
+                await self._incidents(work, turn)
                 await self._item(work, turn)
                 await self._key(work, turn)
             # Last: the budgets, which many turns share, stay locked until the commit.
@@ -50,7 +71,7 @@ class Record:
             # Without a draft the reviewer sees what the model said, useless as it was.
             text = turn.draft.text if turn.draft else turn.tape.raw
             data = turn.draft.data if turn.draft else None
-            draft = {"text": text, "data": dict(data) if data is not None else None}
+            draft = {"text": text, "data": dict(data) if data is not None else None, "masks": turn.masks}
             review_id = await reviews.open_(
                 work,
                 turn_id=turn.id,
@@ -63,6 +84,27 @@ class Record:
             if turn.draft and turn.draft.actions:
                 await reviews.propose(work, review_id, proposed(turn))
 
+    async def _incidents(self, work: Work, turn: Turn) -> None:
+        """Open an incident for each finding that asks for one; what was drafted goes before the reviewers."""
+        found = _alarming(turn)
+        if not found:
+            return
+        who, opened = turn.principal.user_id, [
+            Incident(one.check, turn.id, turn.usecase.name, turn.principal.user_id, turn.channel, one.detail)
+            for one in found
+        ]  # fmt: skip
+        await incidents.open_(work, opened)
+        if turn.draft:
+            why = f"incident, {found[0].check}: {found[0].detail}"
+            data = dict(turn.draft.data) if turn.draft.data is not None else None
+            draft: dict[str, Any] = {"text": turn.draft.text, "data": data, "masks": turn.masks}
+            about: dict[str, Any] = {"turn_id": turn.id, "usecase": turn.usecase.name, "asker": who}
+            about["question"] = turn.screened
+            await reviews.open_(work, **about, draft=draft, why=why)
+        for one in opened:
+            log.warning("incident.opened", kind=one.kind, turn_id=str(turn.id), usecase=one.usecase)
+            work.after_commit.append(_counted(one))
+
     async def _item(self, work: Work, turn: Turn) -> None:
         if turn.job_item and turn.outcome and turn.outcome not in UNDONE:
             data = turn.draft.data if turn.draft and turn.outcome.family == "answered" else None
@@ -70,7 +112,7 @@ class Record:
                 "turn_id": turn.id,
                 "outcome": turn.outcome.value,
                 "answer": turn.answer,
-                "data": dict(data) if data is not None else None,
+                "data": unmasked(data, turn.masks),
             }
             await jobs.finish_item(work, turn.job_item.job_id, turn.job_item.ordinal, result)
 
@@ -79,14 +121,29 @@ class Record:
             return
         who = turn.principal.user_id
         if turn.error is None and turn.outcome not in UNDONE:
-            await idempotency.finish(work, turn.idempotency, user_id=who, subject_id=turn.id, response=response(turn))
+            await idempotency.finish(work, turn.idempotency, user_id=who, subject_id=turn.id, response=kept(turn))
         else:
             await idempotency.abandon(work, turn.idempotency, user_id=who, subject_id=turn.id)
 
 
 def _leaves_more(turn: Turn) -> bool:
     """Say whether more than its row, calls and session is written, which takes a transaction of several statements."""
-    return turn.job_item is not None or turn.idempotency is not None or turn.outcome is Outcome.ESCALATED_REVIEW
+    is_more = turn.job_item is not None or turn.idempotency is not None or turn.outcome is Outcome.ESCALATED_REVIEW
+    return is_more or bool(_alarming(turn))
+
+
+def _alarming(turn: Turn) -> tuple[Finding, ...]:
+    """Give the findings that somebody must look into: not of our own evaluations, nor of what nobody was to see."""
+    if turn.channel in ("evaluation", "shadow"):
+        return ()
+    return tuple(finding for finding in turn.findings if finding.check in KINDS)
+
+
+def _counted(incident: Incident) -> Callable[[], Awaitable[None]]:
+    async def count() -> None:
+        metrics.record_incident(incident.usecase, incident.kind)
+
+    return count
 
 
 def _said(turn: Turn) -> tuple[Message, ...] | None:

@@ -4,10 +4,19 @@ from typing import Any
 
 from app.domain.turn import Citation, Turn
 from app.guard.pii import unmask, unmasked
+from app.turn.disclosure import disclosure, of_answer
 
 
 def response(turn: Turn) -> dict[str, Any]:
-    """Give the JSON body of a finished turn; citations are numbered as in the text."""
+    """Give the JSON body of a finished turn, without what its asker may not see of it."""
+    return of_answer(kept(turn), disclosure(turn.principal, turn.usecase.contract.access))
+
+
+def kept(turn: Turn) -> dict[str, Any]:
+    """Give all of a finished turn, to be kept: what of it is shown is decided each time anew.
+
+    Citations are numbered as in the text.
+    """
     draft, usage = turn.draft, turn.tape.usage
     answered = turn.outcome is not None and turn.outcome.family == "answered"
     shown = draft if answered else None

@@ -98,6 +98,7 @@ def _shadow(turn: Turn) -> Turn:
         fields=turn.fields,
         history=turn.history,
         passages=turn.passages,
+        canary=turn.canary,
         tape=Tape(retrievals=list(turn.tape.retrievals)),
         channel="shadow",
         shadow_of=turn.id,

@@ -5,17 +5,30 @@ from pathlib import Path
 
 from app.domain.contract import RouteRule
 from app.domain.usecase import UseCase
+from app.guard.unsafe import pattern_fault
 from app.llm.catalog import LOCAL_RUNGS
 from app.llm.prompts import Prompt
 from app.llm.routing import VERDICT
+from app.turn import judge, suspicion
 
 
 def faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
     """List every fault of ladder, routes and prompts with file, key and cure."""
-    found = [*_ladder(usecase, rungs), *_prompts(usecase, rungs), *_shadow(usecase, rungs)]
+    found = [*_ladder(usecase, rungs), *_prompts(usecase, rungs), *_shadow(usecase, rungs), *_access(usecase)]
+    found += [*_injection(usecase, rungs), *_output(usecase)]
     for place, rule in enumerate(usecase.contract.routes, start=1):
         found += [f"routes, number {place}: {fault}" for fault in _route(usecase, rule, rungs)]
     return [f"- {path}: {fault}" for fault in found]
+
+
+def _access(usecase: UseCase) -> Iterator[str]:
+    access, allowed = usecase.contract.access, usecase.contract.input
+    values = {f"{name}.{value}" for name in allowed.fields for value in allowed.fields[name]}
+    for key in sorted(set(access.fields) - values - set(allowed.fields)):
+        yield f"access.fields: {key!r} is no field of input.fields, nor a value of one as `field.value`"
+    for group, count in access.max_chars.items():
+        if count <= allowed.max_chars:
+            yield f"access.max_chars.{group}: {count} is not more than input.max_chars, {allowed.max_chars}; drop it"
 
 
 def _ladder(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
@@ -74,10 +87,44 @@ def _shadow(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
         yield f"shadow.role: whose answers? name the role that answers a share of {wanted.share:g}, or drop the share"
 
 
-def _gives_verdict(prompt: Prompt | None) -> bool:
+def _injection(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
+    rules, roles = usecase.contract.injection, _roles(rungs)
+    if not rules.classifier:
+        if rules.role:
+            yield f"injection.role: what is {rules.role!r} asked? name the prompt as injection.classifier, or drop it"
+        return
+    if rules.role not in roles:
+        yield f"injection.role: there is no role {rules.role!r}; there are: {', '.join(roles)}"
+    if not _gives_verdict(usecase.prompts.get(rules.classifier), suspicion.VERDICT):
+        yield (
+            f"injection.classifier: there is no prompts/{rules.classifier}.md whose output is an object"
+            f" with the required property {suspicion.VERDICT} of type boolean"
+        )
+    if rules.classifier_from >= rules.threshold:
+        yield (
+            f"injection.classifier_from: {rules.classifier_from:g} is not below injection.threshold,"
+            f" {rules.threshold:g}: the classifier would never be asked"
+        )
+
+
+def _output(usecase: UseCase) -> Iterator[str]:
+    rules = usecase.contract.output
+    for pattern in rules.patterns:
+        if fault := pattern_fault(pattern):
+            yield f"output.patterns: {fault}"
+    if rules.classifier and not _gives_verdict(usecase.prompts.get(rules.classifier), judge.VERDICT):
+        yield (
+            f"output.classifier: there is no prompts/{rules.classifier}.md whose output is an object"
+            f" with the required property {judge.VERDICT} of type boolean"
+        )
+    if rules.classifier and not any(rung not in LOCAL_RUNGS for rung in usecase.contract.models.ladder):
+        yield "output.classifier: models.ladder names no model to ask; name one, or drop the classifier"
+
+
+def _gives_verdict(prompt: Prompt | None, name: str = VERDICT) -> bool:
     schema = (prompt.output_schema if prompt else None) or {}
-    verdict = schema.get("properties", {}).get(VERDICT, {})
-    return verdict.get("type") == "boolean" and VERDICT in schema.get("required", ())
+    verdict = schema.get("properties", {}).get(name, {})
+    return verdict.get("type") == "boolean" and name in schema.get("required", ())
 
 
 def _roles(rungs: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from app.control.people import People
 from app.domain.identity import Principal
 from app.domain.job import Job
 from app.domain.usecase import UseCase
-from app.guard.input import is_suspicious
+from app.guard.injection import is_suspicious
 from app.retrieval.reading import ReadingRoom
 from app.retrieval.reading_limits import MEGABYTE, Limits
 from app.retrieval.search import Searcher
@@ -37,14 +37,15 @@ class Documents:
 
 def documents(on: Ground) -> Documents:
     """Put the rooms of documents together."""
-    embedders = embedding.Embedders(on.models, on.settings, on.turnstile)
+    embedders = embedding.Embedders(on.models, on.settings, on.turnstile, on.privacy.veil)
     spaces = Spaces(on.database, on.ingest_database, embedders.of, limit_usd=_month_of(on.cases))
     reading = _reading(on.settings)
+    reranker = reranking.reranker(on.models, on.settings, on.turnstile, on.privacy.veil)
     return Documents(
         reading=reading,
         embedders=embedders,
         spaces=spaces,
-        searcher=Searcher(on.database, spaces, reranking.reranker(on.models, on.settings, on.turnstile)),
+        searcher=Searcher(on.database, spaces, reranker),
         embedding=embedding.filling(on.database, on.ingest_database, spaces, embedders, on.relay),
         ingestion=_ingestion(on.ingest_database, _contents(reading, spaces, on.cases), on.cases, on.people),
     )

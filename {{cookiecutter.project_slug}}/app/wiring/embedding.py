@@ -1,13 +1,14 @@
 """The one place that knows which models turn texts into vectors: for documents, for questions, for cached answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from app.errors import CannotStart
+from app.guard.pii import PLAIN, veiled
 from app.llm.catalog import FILE, Catalog, EmbeddingChoice, Tokens, ref_of
-from app.llm.embeddings import Embeddings
+from app.llm.embeddings import Embeddings, Veil
 from app.llm.providers import Vendor
 from app.retrieval.embed import Embedder, LexicalEmbedder
 from app.retrieval.spaces import Spaces
@@ -21,11 +22,11 @@ from app.work.outbox import Relay
 class Embedders:
     """The embedding model of config/models.toml (`chosen`), and those of older spaces, each as it was chosen then."""
 
-    def __init__(self, models: Catalog, settings: Settings, turnstile: Turnstile) -> None:
-        self._models, self._settings, self._turnstile = models, settings, turnstile
+    def __init__(self, models: Catalog, settings: Settings, turnstile: Turnstile, veil: Veil | None = None) -> None:
+        self._models, self._settings, self._turnstile, self._veil = models, settings, turnstile, veil or _veil
         self._lexical = LexicalEmbedder()
         self._older: dict[str, Embeddings] = {}
-        self.chosen = embeddings_of(models, settings, turnstile)
+        self.chosen = embeddings_of(models, settings, turnstile, self._veil)
 
     @property
     def wanted(self) -> Embedder | None:
@@ -67,7 +68,7 @@ class Embedders:
             vendor = reached(choice, self._settings)
             if vendor is None:
                 return None
-            self._older[name] = Embeddings(choice, vendor, self._models, turnstile=self._turnstile)
+            self._older[name] = Embeddings(choice, vendor, self._models, turnstile=self._turnstile, veil=self._veil)
         return self._older[name]
 
     async def aclose(self) -> None:
@@ -96,10 +97,16 @@ def needed(choice: EmbeddingChoice) -> str:
     return "OPENAI_API_KEY" if choice.model.startswith("openai:") else "OPENAI_COMPATIBLE_BASE_URL"
 
 
-def embeddings_of(models: Catalog, settings: Settings, turnstile: Turnstile | None = None) -> Embeddings | None:
+async def _veil(texts: Sequence[str]) -> list[str]:
+    return await veiled(texts, PLAIN)
+
+
+def embeddings_of(
+    models: Catalog, settings: Settings, turnstile: Turnstile | None = None, veil: Veil = _veil
+) -> Embeddings | None:
     """Give the embedding model of config/models.toml; None where none is named, or its vendor cannot be reached."""
     vendor = reached(models.embeddings, settings)
-    return Embeddings(models.embeddings, vendor, models, turnstile=turnstile) if vendor else None
+    return Embeddings(models.embeddings, vendor, models, turnstile=turnstile, veil=veil) if vendor else None
 
 
 def ensure_reached(models: Catalog, settings: Settings) -> None:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from app.control.people import People
 from app.control.roles import Roles
 from app.domain.usecase import UseCase
+from app.guard.privacy import Privacy
 from app.llm import catalog
 from app.llm.catalog import Catalog
 from app.llm.providers import Providers
 from app.settings import Settings
 from app.store.broadcast import Broadcast
 from app.store.db import Database
+from app.store.sealing import Seals
 from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry.instrumentation import instrument_engine, instrument_redis
-from app.wiring import embedding, usecases, vendors
+from app.wiring import embedding, privacy, usecases, vendors
 from app.work.outbox import Dispatch, Relay
 
 
@@ -35,6 +37,7 @@ class Ground:
     roles: Roles
     people: People
     relay: Relay
+    privacy: Privacy
 
 
 def ground(settings: Settings, dispatch: Dispatch | None) -> Ground:
@@ -48,7 +51,9 @@ def ground(settings: Settings, dispatch: Dispatch | None) -> Ground:
     )
     database = Database(settings.database_url, pool_size=settings.pool_size)
     ingest_database = Database(settings.database_url, role="app_ingest", pool_size=2)
+    seals = Seals(settings.data_keys)
     for opened in (database, ingest_database):
+        opened.seals = seals
         instrument_engine(opened.engine)
     instrument_redis()
     shared, providers = Shared(settings.redis_url), Providers(*vendors.vendors(settings))
@@ -69,4 +74,5 @@ def ground(settings: Settings, dispatch: Dispatch | None) -> Ground:
         roles=roles,
         people=People(roles, database, has_directory=bool(settings.directory)),
         relay=Relay(database, dispatch),
+        privacy=privacy.built(settings),
     )

@@ -1,6 +1,7 @@
 """The operator's looks at documents, put together from the rooms that they see."""
 
-from app.control.auth import Authenticator, DevelopmentIssuer
+from app.control.auth import Authenticator
+from app.control.development import DevelopmentIssuer
 from app.retrieval.search import Questions
 from app.turn.retrieve import Retrieve
 from app.wiring.ground import Ground

@@ -2,12 +2,13 @@
 
 from app.errors import CannotStart
 from app.llm.catalog import FILE, Catalog
+from app.llm.embeddings import Veil
 from app.llm.reranking import Reranker, Server
 from app.settings import Settings
 from app.store.turnstile import Turnstile
 
 
-def reranker(models: Catalog, settings: Settings, turnstile: Turnstile) -> Reranker | None:
+def reranker(models: Catalog, settings: Settings, turnstile: Turnstile, veil: Veil) -> Reranker | None:
     """Build it; None where no model is named. Raises CannotStart when nobody says where it is."""
     choice = models.rerank
     if not choice.model:
@@ -18,4 +19,4 @@ def reranker(models: Catalog, settings: Settings, turnstile: Turnstile) -> Reran
             " address of its server, up to /rerank, or take the model out"
         )
     server = Server(settings.rerank_base_url, settings.rerank_api_key.get_secret_value())
-    return Reranker(choice, server, models, turnstile=turnstile)
+    return Reranker(choice, server, models, turnstile=turnstile, veil=veil)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.control import budgets
-from app.control.auth import Authenticator, DevelopmentIssuer, OidcIssuer
+from app.control.auth import Authenticator
 from app.control.flags import Flags, switch_definition, switch_key
-from app.control.limits import Rates
 from app.control.people import People
 from app.control.roles import Roles
 from app.domain.usecase import UseCase
@@ -23,32 +22,42 @@ from app.store.db import Database
 from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry import metrics
-from app.turn.admit import Admit
+from app.turn.admit import Admit, Leave
 from app.turn.answer import Answer
 from app.turn.check import Check, Unmask
+from app.turn.judge import Judge
 from app.turn.pipeline import Pipeline
 from app.turn.record import Record
 from app.turn.retrieve import Retrieve
 from app.turn.screen import Screen
 from app.turn.shadow import Shadows, alone
-from app.wiring import embedding, usecases, vendors
+from app.wiring import embedding, identity, usecases, vendors
+from app.wiring.data_life import DataLife, data_life
 from app.wiring.documents import documents
+from app.wiring.exits import exits
 from app.wiring.expecting import asked
 from app.wiring.ground import Ground, ground
 from app.wiring.inspecting import inspection
+from app.wiring.limiting import Limiting, limiting
+from app.wiring.privacy import Acquaintance
 from app.wiring.recalling import Recalling, recalling
 from app.wiring.watch import Watch
 from app.work.actions import Actions
+from app.work.audit import AuditKeeper
+from app.work.auditing import Auditing
 from app.work.budgets import BudgetKeeper
 from app.work.directory import DirectoryKeeper
 from app.work.embedding import Embedding
 from app.work.forecast import Forecaster
 from app.work.housekeeping import Housekeeping
+from app.work.incidents import Incidents
 from app.work.inspecting import Inspection
 from app.work.jobs import Jobs
+from app.work.keys import KeyDesk
 from app.work.outbox import Dispatch
 from app.work.reviews import Reviews
 from app.work.schedule import Schedule
+from app.work.sealing import Sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Service:
     roles: Roles
     people: People
     flags: Flags
+    limiting: Limiting
     gateway: Gateway
     turnstile: Turnstile
     searcher: Searcher
@@ -71,13 +81,18 @@ class Service:
     recalling: Recalling
     pipeline: Pipeline
     shadows: Shadows
+    acquaintance: Acquaintance
     reading: ReadingRoom
     embedders: embedding.Embedders
     spaces: Spaces
     embedding: Embedding
     jobs: Jobs
+    keys: KeyDesk
     reviews: Reviews
     inspection: Inspection
+    data_life: DataLife
+    auditing: Auditing
+    incidents: Incidents
     directory: DirectoryKeeper
     housekeeping: Housekeeping
     forecaster: Forecaster
@@ -91,7 +106,9 @@ class Service:
         with suppress(DependencyDown):
             await self.directory.keep_levels()
             await self.embedding.notice()
+        await self.limiting.restrictions.start()
         await self.flags.start(_seeds(self.settings, self.usecases))
+        self.authenticator.start(self.broadcast)
         self.watch.start(self._look)
         shadowed = [alone(case) for case in self.usecases.values() if case.contract.shadow.role]
         self.gateway.warm([*self.usecases.values(), *shadowed])
@@ -103,6 +120,8 @@ class Service:
         await self.reading.close()
         await self.watch.stop()
         await self.flags.stop()
+        await self.authenticator.stop()
+        await self.limiting.close()
         with suppress(OSError):
             await self.gateway.aclose()
         await self.turnstile.close()
@@ -111,7 +130,7 @@ class Service:
         await self.searcher.aclose()
         await self.shared.close()
         await self.broadcast.close()
-        for database in (self.database, self.ingest_database):
+        for database in (self.database, self.ingest_database, self.data_life.keeper):
             await database.close()
 
     async def health(self) -> dict[str, str]:
@@ -132,12 +151,14 @@ class Service:
     async def _look(self) -> None:
         await self.health()
         await self.held_back()
+        await self.acquaintance.refresh()
 
     def _observe(self) -> None:
         metrics.observe("flags_age_seconds", min(self.flags.age_s, 1e9))
         metrics.observe("ai_paused", 1 if self.flags.why_paused("") else 0, usecase="all")
         for name in self.usecases:
             metrics.observe("ai_paused", 1 if self.flags.why_paused(name) else 0, usecase=name)
+        self.limiting.restrictions.observe()
         metrics.observe("db_pool_in_use", self.database.in_use)
         metrics.observe("db_pool_size", 2 * self.settings.pool_size)
 
@@ -148,25 +169,25 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     cases, database, people, relay = on.cases, on.database, on.people, on.relay
     flags = Flags(database, on.broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
     gateway = Gateway(on.models, on.providers, limits=vendors.call_limits(settings), turnstile=on.turnstile)
-    library = documents(on)
-    given_before = recalling(on.shared, on.models, library.embedders.chosen, gateway=gateway, cases=cases)
     limits = budgets.Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
-    retrieve = Retrieve(library.searcher)
+    retrieve, keeper = Retrieve((library := documents(on)).searcher), BudgetKeeper(database, cases, limits)
+    given_before = recalling(on.shared, on.models, library.embedders.chosen, gateway=gateway, cases=cases)
+    before, life = limiting(on, _own(settings, "limits")), data_life(on, _own(settings, "retention"))
     pipeline = Pipeline(
-        admit=Admit(database, flags, Rates(settings.redis_url), limits),
-        screen=Screen(),
+        admit=Admit(database, flags, before.limits, before.restrictions, limits),
+        screen=Screen(on.privacy, gateway, settings.secret_key.get_secret_value()),
         recall=given_before.recall(database, gateway),
         retrieve=retrieve,
-        answer=Answer(gateway, library.searcher, flags),
-        check=Check(),
+        answer=Answer(gateway, library.searcher, flags, leaving := exits(settings)),
+        check=Check(leaving, Judge(gateway)),
         unmask=Unmask(),
-        record=Record(database),
+        record=Leave(before.limits, Record(database, on.privacy)),
         remember=given_before.remember(database),
     )
     pipeline = (shadows := Shadows(pipeline, gateway)).beside(pipeline)
     runs = library.ingestion, flags, people, relay, settings.job_lease_s, Actions(database, cases, people)
-    directory, authenticator = _directory(on), _authenticator(settings, people)
-    kept = BudgetKeeper(database, cases, limits), directory, Schedule(database, cases), library.embedding
+    directory, authenticator = _directory(on), identity.authenticator(settings, people, database)
+    kept = directory, Schedule(database, cases), library.embedding, Sealing(database), AuditKeeper(database)
     return Service(
         settings=settings,
         usecases=cases,
@@ -177,6 +198,7 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         roles=on.roles,
         people=people,
         flags=flags,
+        limiting=before,
         gateway=gateway,
         turnstile=on.turnstile,
         searcher=library.searcher,
@@ -184,15 +206,20 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         recalling=given_before,
         pipeline=pipeline,
         shadows=shadows,
+        acquaintance=Acquaintance(settings, database, on.privacy),
         reading=library.reading,
         embedders=library.embedders,
         spaces=library.spaces,
         embedding=library.embedding,
-        jobs=Jobs(database, cases, pipeline, *runs, library.embedding),
+        jobs=Jobs(database, cases, pipeline, *runs, library.embedding, *life.jobs),
+        keys=identity.key_desk(database, on.broadcast, authenticator, usecases=cases),
         reviews=Reviews(database, cases, relay),
         inspection=inspection(on, retrieve=retrieve, questions=library.spaces, authenticator=authenticator),
+        data_life=life,
+        auditing=Auditing(database),
+        incidents=Incidents(database),
         directory=directory,
-        housekeeping=Housekeeping(database, relay, *kept),
+        housekeeping=Housekeeping(database, relay, keeper, *kept, before.spikes, *life.jobs),
         forecaster=Forecaster(database, cases, on.models, gateway.models.ref, asked),
         watch=Watch(),
     )
@@ -201,13 +228,6 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
 def _directory(on: Ground) -> DirectoryKeeper:
     settings, token = on.settings, on.settings.directory_token.get_secret_value()
     return DirectoryKeeper(on.ingest_database, on.roles.levels, settings.directory, token, settings.directory_every_s)
-
-
-def _authenticator(settings: Settings, people: People) -> Authenticator:
-    if settings.oidc_issuer:
-        return Authenticator(OidcIssuer(settings.oidc_issuer, settings.oidc_audience), people)
-    # load() refuses production without an issuer, so this is development.
-    return Authenticator(DevelopmentIssuer(settings.secret_key.get_secret_value(), settings.config("people")), people)
 
 
 def _own(settings: Settings, name: str) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from app.domain.turn import Turn
 from app.domain.usecase import UseCase
 from app.errors import Conflict
 from app.store import actions as table
-from app.store import flags, jobs, reviews
+from app.store import audit, jobs, reviews
 from app.store.db import Database, Work
 from app.telemetry import tracing
 from app.turn.actions import as_text, describe
@@ -76,7 +76,7 @@ class Actions:
     async def _written(self, work: Work, job: Job, review_id: UUID, *, tool: str, ended: _Ended) -> None:
         reason = ended.error or "approved by a reviewer"
         after = {"tool": tool, "status": ended.status}
-        await flags.note(work, actor=f"job:{job.id}", action=f"action.{ended.status}", subject=str(review_id),
+        await audit.note(work, actor=f"job:{job.id}", action=f"action.{ended.status}", subject=str(review_id),
                          reason=reason, after=after)  # fmt: skip
         await jobs.progress(work, job.id, note=after)
         if ended.status != "ran":
@@ -89,8 +89,10 @@ class Actions:
         tool = next((tool for tool in usecase.tools if tool.name == action["tool"]), None) if usecase else None
         if usecase is None or tool is None:
             return _Ended("failed", error="there is no such tool any more")
-        if not (who.may(Permission.ASK) and usecase.contract.access.admits(who)):
+        if not (who.may(Permission.ASK) and usecase.admits(who)):
             return _Ended("failed", error="the person who asked may no longer use this use case")
+        if not tool.admits(who):
+            return _Ended("failed", error="the person who asked may no longer use this tool")
         turn = Turn(
             usecase=usecase,
             principal=who,
@@ -128,6 +130,6 @@ async def sweep(work: Work) -> list[UUID]:
         lost = await table.lost(work, review_id)
         why = f"{lost[0]}: {UNKNOWN}" if lost else "the job that should have run this has ended without it"
         await table.back_to_a_person(work, review_id, why=why)
-        await flags.note(work, actor="housekeeping", action="action.unknown" if lost else "action.stranded",
+        await audit.note(work, actor="housekeeping", action="action.unknown" if lost else "action.stranded",
                          subject=str(review_id), reason=why)  # fmt: skip
     return found

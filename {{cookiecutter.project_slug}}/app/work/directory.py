@@ -83,5 +83,5 @@ class DirectoryKeeper:
             if await table.hash_of(work) == hash_:
                 await table.unchanged(work)
                 return
-            await table.replace(work, parents=listing.parents, people=listing.people, hash_=hash_)
+            await table.replace(work, parents=listing.parents, people=listing.people, hash_=hash_, names=listing.names)
         log.info("directory.synced", groups=len(listing.parents), people=len(listing.people))

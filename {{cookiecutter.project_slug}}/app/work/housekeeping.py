@@ -4,18 +4,23 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.store import budgets, jobs, outbox, quality, semantic
+from app.domain.incident import KINDS
+from app.store import budgets, incidents, jobs, outbox, quality, semantic
 from app.store.db import Database
 from app.telemetry import metrics
 from app.work import actions
+from app.work.audit import AuditKeeper
 from app.work.budgets import BudgetKeeper
 from app.work.directory import DirectoryKeeper
 from app.work.embedding import Embedding
+from app.work.erasure import Erasures
 from app.work.outbox import Relay
+from app.work.retention import Retention
 from app.work.schedule import Schedule
+from app.work.sealing import Sealing
+from app.work.spikes import SpikeKeeper
 
 log = structlog.get_logger(__name__)
-DAY_S = 86_400
 PERSON_DAYS = 62
 
 
@@ -29,6 +34,11 @@ class Housekeeping:
     directory: DirectoryKeeper
     schedule: Schedule
     embedding: Embedding
+    sealing: Sealing
+    audit: AuditKeeper
+    spikes: SpikeKeeper
+    retention: Retention
+    erasures: Erasures
 
     async def often(self) -> None:
         """Hand on what the dead left, settle, send what waits, read directory and sources that are due, report."""
@@ -39,28 +49,36 @@ class Housekeeping:
             rates = await quality.newest(work)
             await semantic.forget(work)
             stranded = await actions.sweep(work)
+            unsolved = await incidents.counts(work)
         if found:
             log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
         if stranded:
             log.warning("actions.stranded", reviews=[str(review_id) for review_id in stranded])
         await self.keeper.sweep()
         await self.keeper.look()
+        await self.spikes.look()
         await self.directory.keep()
         await self.schedule.submit()
         await self.embedding.look()
         await self.relay.send()
+        await self.sealing.keep()
+        await self.audit.often()
+        await self.retention.look()
+        await self.erasures.look()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
+        for kind in KINDS:
+            metrics.observe("incidents_open", unsolved.get(kind, 0), kind=kind)
         for row in rates:
             metrics.observe("quality_pass_ratio", row["pass_rate"], usecase=row["usecase"])
         metrics.observe("outbox_unsent", waiting)
         metrics.observe("outbox_oldest_seconds", oldest_s)
 
     async def daily(self) -> None:
-        """Make next month's partitions; forget sent messages and expired Idempotency-Keys."""
+        """Make the next months' partitions; forget expired Idempotency-Keys and what persons spent long ago."""
+        await self.retention.months_ahead()
         async with self.database.work() as work:
-            await work.sql("SELECT ensure_month((now() + interval '1 month')::date)")
-            await outbox.forget(work, older_than_s=DAY_S)
             await work.sql("DELETE FROM idempotency WHERE expires_at < now()")
             await budgets.forget(work, older_than_days=PERSON_DAYS)
         await self.embedding.daily()
+        await self.audit.daily()

@@ -12,7 +12,7 @@ from app.domain.source import AnySource
 from app.domain.usecase import UseCase
 from app.errors import BadInput, NotFound
 from app.retrieval.sources import Sources
-from app.store import documents
+from app.store import documents, holds
 from app.store.db import Database
 from app.store.documents import Facts
 from app.store.sources import alone
@@ -91,8 +91,9 @@ class Ingestion:
         async with self.database.work() as work:
             await alone(work, job.usecase)
             # Gone already is what a second run of this job finds.
-            if await documents.find(work, id):
+            if found := await documents.find(work, id):
                 await documents.get(work, id, claims=claims)
+                await holds.refuse_one(work, found.facts.owner, job.usecase, span=(found.updated_at, found.updated_at))
             return {"document_id": str(id), "removed": await documents.remove(work, [id])}
 
     async def _access(self, job: Job) -> dict[str, Any]:

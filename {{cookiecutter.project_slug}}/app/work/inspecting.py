@@ -14,11 +14,11 @@ from app.domain.identity import Permission, Principal
 from app.domain.ruling import ruling
 from app.domain.turn import Retrieval, Turn
 from app.domain.usecase import UseCase
-from app.errors import BadInput, Forbidden, NotFound
+from app.errors import BadInput, Forbidden, NotFound, quoted
 from app.retrieval.embed import Sought
 from app.retrieval.search import Questions
 from app.retrieval.words import subject
-from app.store import documents, evidence, flags, inspection
+from app.store import audit, documents, evidence, inspection
 from app.store.db import Database
 from app.store.documents import Document
 from app.store.inspection import Around, Near, Piece
@@ -97,7 +97,7 @@ class Inspection:
             changes = {each.id: await inspection.changes(work, each.id) for each in found}
         await self._note(who, "documents.readers", document, reason, {"documents": [str(each.id) for each in found]})
         if not found:
-            raise NotFound(f"No document has the id, path or title {document!r}.")
+            raise NotFound(f"No document has the id, path or title {quoted(document)}.")
         everybody = await self.known.everybody()
         given_ = {id: await self._given(history) for id, history in changes.items()}
         levels = self.known.levels
@@ -117,7 +117,7 @@ class Inspection:
         reason = _allowed(who, because)
         case = self.usecases.get(question.usecase)
         if case is None:
-            raise NotFound(f"There is no use case {question.usecase!r}; there are: {', '.join(self.usecases)}.")
+            raise NotFound(f"There is no use case {quoted(question.usecase)}; there are: {', '.join(self.usecases)}.")
         asked_as = await self.known.called(question.person, groups=question.groups)
         # The question stays out of the audit, which cannot be forgotten.
         about = {"usecase": case.name, "document": question.document}
@@ -200,7 +200,7 @@ class Inspection:
 
     async def _note(self, who: Principal, action: str, subject: str, reason: str, about: dict[str, Any]) -> None:
         async with self.database.work() as work:
-            await flags.note(work, actor=who.user_id, action=action, subject=subject, reason=reason, after=about)
+            await audit.note(work, actor=who.user_id, action=action, subject=subject, reason=reason, after=about)
 
 
 def _allowed(who: Principal, because: str) -> str:
@@ -213,7 +213,7 @@ def _allowed(who: Principal, because: str) -> str:
 
 
 def _note(case: UseCase, who: Principal) -> str:
-    if not (who.may(Permission.ASK) and case.contract.access.admits(who)):
+    if not (who.may(Permission.ASK) and case.admits(who)):
         return f"{who.user_id} may not ask {case.name}: its access.groups are {', '.join(case.contract.access.groups)}"
     return "" if case.contract.retrieval.enabled else "this use case looks nothing up: retrieval.enabled is false"
 

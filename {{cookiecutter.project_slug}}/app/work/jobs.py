@@ -16,7 +16,7 @@ from app.domain.job import Job, JobStatus
 from app.domain.outcome import Outcome
 from app.domain.turn import IdempotencyKey, JobItem, Turn
 from app.domain.usecase import UseCase
-from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound
+from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound, Unsealable, quoted
 from app.store import idempotency
 from app.store import jobs as table
 from app.store.background import ended
@@ -26,10 +26,12 @@ from app.telemetry import metrics, tracing
 from app.turn.pipeline import Pipeline
 from app.work.actions import Actions
 from app.work.embedding import Embedding
+from app.work.erasure import Erasures, StillBusy
 from app.work.following import SourceBusy
 from app.work.ingestion import Ingestion
 from app.work.outbox import Relay
 from app.work.progress import Progress
+from app.work.retention import Retention
 
 log = structlog.get_logger(__name__)
 MAX_ITEMS = 1000
@@ -57,6 +59,8 @@ class Jobs:
     lease_s: float
     actions: Actions
     embedding: Embedding
+    retention: Retention
+    erasures: Erasures
 
     async def submit_turns(
         self, who: Principal, usecase: str, items: Sequence[Mapping[str, Any]], *, promise: IdempotencyKey | None = None
@@ -65,9 +69,13 @@ class Jobs:
 
         Raises BadInput for an empty or too long list, Forbidden, NotFound, KeyReused.
         """
-        access = self._usecase(usecase).contract.access
-        if not (who.may(Permission.SUBMIT_JOBS) and access.admits(who)):
+        case = self._usecase(usecase)
+        access = case.contract.access
+        if not (access.takes_jobs(who) and case.admits(who) and who.may(Permission.ASK)):
             raise Forbidden(f"You may not queue work for {usecase!r}.")
+        sent = {pair for item in items for pair in item.get("fields", {}).items()}
+        if closed := sorted({name for name, value in sent if not access.takes_field(who, name, value)}):
+            raise Forbidden(f"You may not send {', '.join(closed)} with these values to {usecase!r}.")
         if not 0 < len(items) <= MAX_ITEMS:
             raise BadInput(f"`items` holds {len(items)} entries; allowed: 1 to {MAX_ITEMS}.")
         what = {"items": list(items), "unit": who.unit}
@@ -92,7 +100,7 @@ class Jobs:
 
     def _usecase(self, name: str) -> UseCase:
         if name not in self.usecases:
-            raise NotFound(f"There is no use case {name!r}; there are: {', '.join(self.usecases) or 'none yet'}.")
+            raise NotFound(f"There is no use case {quoted(name)}; there are: {', '.join(self.usecases) or 'none yet'}.")
         return self.usecases[name]
 
     async def run(self, job_id: UUID) -> None:
@@ -164,6 +172,8 @@ class Jobs:
             await ended(renewing)
 
     async def _result(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
+        if "sealed" in job.input:
+            raise Unsealable("What was asked for does not open: its key is missing, or it was altered.")
         if job.kind == "turns":
             return await self._turns(job, lease, stop)
         if job.kind == "actions":
@@ -174,7 +184,21 @@ class Jobs:
                 self._may_go_on("", stop)
 
             return await self.embedding.run(job, go_on, Progress(self.database, job, go_on))
+        if job.kind in ("retain", "erase"):
+            return await self._let_go(job, stop)
         return await self._documents(job, stop)
+
+    async def _let_go(self, job: Job, stop: asyncio.Event) -> dict[str, Any]:
+        def go_on() -> None:
+            if stop.is_set():
+                raise _Stopped(give_back=False)
+
+        if job.kind == "retain":
+            return {"removed": dict(await self.retention.run(go_on))}
+        try:
+            return await self.erasures.run(job, go_on)
+        except StillBusy:
+            raise _Stopped(give_back=True) from None
 
     def _may_go_on(self, usecase: str, stop: asyncio.Event) -> None:
         if stop.is_set():

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.control.auth import Person
+from app.control.claims import Person
 from app.control.people import People
 from app.domain.identity import Principal
-from app.errors import NotFound
+from app.errors import NotFound, quoted
 from app.store import inspection
 from app.store.db import Database
 
@@ -41,7 +41,7 @@ class Known:
             names = await inspection.last_names(work, user_id)
         if names is None:
             raise NotFound(
-                f"Nobody here is called {user_id!r}: not in the directory, config/ or the ledger."
+                f"Nobody here is called {quoted(user_id)}: not in the directory, config/ or the ledger."
                 " Name the groups of their identity token as well."
             )
         return await self._person(user_id, [name.removeprefix(GROUP) for name in names if name.startswith(GROUP)])
@@ -50,9 +50,11 @@ class Known:
         async with self.database.work() as work:
             listed = await inspection.in_directory(work)
         members = {user_id for ids in self.people.roles.members.values() for user_id in ids}
-        return {*self.development, *members, *listed}
+        return {*self.development, *members, *listed, *self.people.roles.accounts}
 
     async def _person(self, user_id: str, groups: Sequence[str]) -> Principal:
         person = self.development.get(user_id)
-        token = tuple(dict.fromkeys((*(person.groups if person else ()), *groups)))
+        account = self.people.roles.accounts.get(user_id)
+        own = person.groups if person else account.groups if account else ()
+        token = tuple(dict.fromkeys((*own, *groups)))
         return await self.people.principal(user_id, name=person.name if person else "", groups=token)

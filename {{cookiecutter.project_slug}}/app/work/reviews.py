@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.domain.identity import Permission, Principal
+from app.domain.masking import unmasked
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Forbidden
@@ -32,7 +33,8 @@ class Reviews:
         """
         self._may(who)
         async with self.database.work(claims=who.claims) as work:
-            return await self._told(work, who, await reviews.listed(work, status=status))
+            found = [_as_seen(who, review) for review in await reviews.listed(work, status=status)]
+            return await self._told(work, who, found)
 
     async def decide(
         self, who: Principal, review_id: UUID, *, approve: bool, because: str, edited: dict[str, Any] | None = None
@@ -67,7 +69,7 @@ class Reviews:
             if job_id:
                 await jobs.add(work, job_id, _order(review, total=len(pending)), trace=tracing.inject())
                 work.after_commit.append(self.relay.soon)
-        return decided
+        return _as_seen(who, decided)
 
     async def _told(self, work: Work, who: Principal, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         hidden = await quoting.withheld(work, {review["turn_id"] for review in found}, claims=who.claims)
@@ -96,6 +98,15 @@ class Reviews:
     def _may(self, who: Principal) -> None:
         if not who.may(Permission.DECIDE_REVIEWS):
             raise Forbidden("Deciding on reviews needs the permission reviews.decide.")
+
+
+def _as_seen(who: Principal, review: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a review with its personal data for those who may see it, with its placeholders for others."""
+    seen = {name: value for name, value in review.items() if name != "masks"}
+    if not who.may(Permission.SEE_PERSONAL_DATA):
+        return seen
+    told = ("question", "draft", "data", "why", "final", "final_data")
+    return seen | {name: unmasked(seen[name], review["masks"]) for name in told}
 
 
 def _without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:

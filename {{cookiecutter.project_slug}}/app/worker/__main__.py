@@ -3,8 +3,8 @@
 import sys
 
 from app.errors import CannotStart
-from app.settings import load
 from app.wiring.process import configure
+from app.wiring.refusing import settings_to_start_with
 from app.worker.start import start
 
 ROLES = ("turns", "documents", "beat")
@@ -16,7 +16,7 @@ def main() -> None:
     if role is None:
         sys.exit(f"usage: python -m app.worker {'|'.join(ROLES)}")
     try:
-        settings = load()
+        settings = settings_to_start_with()
         configure(settings)
         start(role, settings)  # type: ignore[arg-type]
     except CannotStart as error:

@@ -13,6 +13,8 @@ QUEUE_OF_KIND = {
     "actions": TURNS,
     # Waits for vendors, not for processors; beside the documents it would keep them waiting for hours.
     "embed": TURNS,
+    "retain": TURNS,
+    "erase": TURNS,
     "ingest": DOCUMENTS,
     "upload": DOCUMENTS,
     "access": DOCUMENTS,

@@ -88,7 +88,8 @@ CREATE INDEX calls_by_turn ON calls (turn_id);
 CREATE TABLE calls_rest PARTITION OF calls DEFAULT;
 
 -- Called once a month ahead by housekeeping; the owner's rights, so that the application's role needs none.
-CREATE FUNCTION ensure_month(month date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION ensure_month(month date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public SET timezone = 'UTC' AS $$
 DECLARE
     start date := date_trunc('month', month);
     suffix text := to_char(start, 'YYYY_MM');

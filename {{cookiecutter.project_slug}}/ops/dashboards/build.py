@@ -213,6 +213,18 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ("max(directory_age_seconds)", "since it was last read"),
             help_="DirectoryStale (SEC-4).",
         ),
+        panel(
+            "Data that goes",
+            "s",
+            ("max(retention_age_seconds)", "since old data was last deleted"),
+            ("max(erasure_oldest_seconds)", "oldest erasure that is not done"),
+            help_="RetentionNotRun, ErasureOverdue (SEC-11).",
+        ),
+        panel(
+            "Rows deleted because of their age",
+            "short",
+            ("sum by (data) (increase(retention_removed_total[$__rate_interval]))", by("data")),
+        ),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""`make drill`: kill each part under load, once; exits 1 when a promise was broken, and keeps the figures."""
+"""`make drill`: kill each part, exchange each key, all under load; 1 when a promise was broken; keeps the figures."""
 
 import asyncio
 import json
@@ -10,11 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.settings import ROOT, Settings
+from ops.drills import rotation
 from ops.drills.death import Death, die
+from ops.drills.rotation import Rotation
 from ops.drills.stack import SECRET, Stack
 from ops.local.engines import local_folder
+from ops.prove.site import settings_of, vendor
 
 PARTS = ("worker-turns", "redis", "postgres", "api", "worker-documents", "beat")
 SAMPLES = ROOT / "tests" / "samples"
@@ -39,7 +42,41 @@ async def drill(stack: Stack, parts: tuple[str, ...]) -> list[Death]:
 
 
 def main() -> int:
-    """Run the drill in a folder of its own."""
+    """Run both drills, or the one that is named: death, rotation."""
+    drills = {"death": deaths_under_load, "rotation": rotation_under_load}
+    chosen = sys.argv[1:] or list(drills)
+    if unknown := set(chosen) - set(drills):
+        print(f"there is no drill {', '.join(unknown)}; there are: {', '.join(drills)}", file=sys.stderr)
+        return 2
+    return max(drills[name]() for name in chosen)
+
+
+def rotation_under_load() -> int:
+    """Exchange each key once, in a folder of its own."""
+    keys = rotation.new_key()
+    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name, vendor() as vendor_url:
+        folder = Path(name)
+        stack = Stack(folder, {**settings_of(vendor_url, folder), "APP_DATA_KEYS": keys})
+        try:
+            print("starting a service and a vendor, whose keys are exchanged", flush=True)
+            stack.start()
+            stack.run("ingest")
+            found = asyncio.run(rotation.rotate(stack, vendor_url, keys=keys, tell=_tell))
+        finally:
+            stack.stop()
+    _keep("drill-rotation.json", {"rotations": [one.as_json() for one in found]})
+    return 0 if all(one.is_good for one in found) else 1
+
+
+def _tell(found: Rotation) -> None:
+    outcomes = ", ".join(f"{count} x {outcome}" for outcome, count in sorted(found.asked.items()))
+    print(f"{found.key}: {'good' if found.is_good else 'BROKEN'}, {found.seconds:.0f} s, {outcomes}", flush=True)
+    for fault in found.faults[:10]:
+        print(f"  {fault}")
+
+
+def deaths_under_load() -> int:
+    """Kill each part once, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as folder:
         stack = Stack(Path(folder), {"APP_USECASES_DIR": str(SAMPLES)})
         try:
@@ -49,11 +86,14 @@ def main() -> int:
         finally:
             stack.stop()
     _show(deaths)
-    kept = local_folder() / "evidence" / "drill-death.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    kept.write_text(json.dumps({"at": at, "deaths": [death.as_json() for death in deaths]}, indent=1))
+    _keep("drill-death.json", {"deaths": [death.as_json() for death in deaths]})
     return 0 if all(death.is_good for death in deaths) else 1
+
+
+def _keep(name: str, figures: dict[str, object]) -> None:
+    kept = local_folder() / "evidence" / name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **figures}, indent=1))
 
 
 def _show(deaths: list[Death]) -> None:

@@ -88,6 +88,24 @@ class Stack:
                 part.argv, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
 
+    def roll(self, **changes: str) -> None:
+        """Replace every part by one with these settings, as an orchestrator does: the new API first, then the rest.
+
+        The API moves to another port; the old one answers what it was asked, and ends. Raises TimeoutError.
+        """
+        self.env.update(changes)
+        old, port = self._running.pop("api"), free_port()
+        self.env.update({"APP_PORT": str(port), "APP_PUBLIC_URL": f"http://127.0.0.1:{port}"})
+        self.revive("api")
+        self._await(f"http://127.0.0.1:{port}", READY_S)
+        self._port = port
+        old.terminate()
+        for name in [name for name in self._running if name != "api"]:
+            self._running[name].terminate()
+            self._running[name].wait(STOP_S)
+            self.revive(name)
+        old.wait(STOP_S)
+
     def log(self, name: str) -> Path:
         """What a part has written."""
         return self.folder / f"{name}.log"
@@ -98,16 +116,20 @@ class Stack:
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Wait until the API says that it is ready. Raises TimeoutError with the API's last lines."""
+        self._await(self.url, timeout_s)
+
+    def _await(self, url: str, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
-        while not self._is_ready():
+        while not _is_ready(url):
             # Another stack may answer at this port; ours has to be alive to be ready.
             if time.monotonic() > until or self._running["api"].poll() is not None:
                 raise TimeoutError(f"not ready after {timeout_s:.0f} s\n{self.log('api').read_text()[-3000:]}")
             time.sleep(0.1)
 
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=2) as answer:  # noqa: S310 - our own address
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -173,9 +173,8 @@ class Harbour:
         who = await self._people.principal(other, groups=company.tokens[other])
         who = replace(who, permissions=frozenset(Permission))
         may = {self.mark(place) for place in company.readable(other)}
-        self._check(
-            company, step, f"the story, told to {other}", await told_to(who, self.service.database, turn.id), may
-        )
+        told = await told_to(who, self.service.database, turn.id, usecases=self.service.usecases)
+        self._check(company, step, f"the story, told to {other}", told, may)
 
     def _check(self, company: Company, step: Step, where: str, shown: Any, may: set[str]) -> None:
         self.seen[f"looked at: {where.partition(',')[0]}"] += 1

@@ -10,7 +10,7 @@ from shutil import copytree
 
 import httpx2
 
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.settings import ROOT, Settings
 from ops.drills.stack import SECRET, Stack
 from ops.local.errors import LocalError
@@ -64,10 +64,10 @@ def vendor() -> Iterator[str]:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
-    """Start engines, API and vendor, read the documents, and stop everything afterwards."""
+def site(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """Start engines, API and vendor, read the documents, and stop everything afterwards; `more` are settings."""
     with vendor() as vendor_url:
-        stack = Stack(folder, settings_of(vendor_url, folder), parts=("api", "worker-documents"))
+        stack = Stack(folder, {**settings_of(vendor_url, folder), **(more or {})}, parts=("api", "worker-documents"))
         try:
             stack.start()
             read = stack.run("ingest")

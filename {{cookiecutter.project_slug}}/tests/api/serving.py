@@ -74,6 +74,7 @@ async def serving(settings: Settings, contracts: Mapping[str, Mapping[str, Any]]
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

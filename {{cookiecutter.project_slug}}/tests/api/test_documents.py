@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from app.api.app import create
-from app.control.auth import Authenticator, DevelopmentIssuer
+from app.control.auth import Authenticator
+from app.control.development import DevelopmentIssuer
 from app.control.people import People
 from app.control.roles import Roles
 from app.settings import Settings

@@ -5,6 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
+from app.api.gate import Gate
 from app.api.middleware import Envelope
 
 
@@ -37,8 +38,9 @@ async def test_more_turns_than_a_process_can_answer_are_told_to_come_back_and_th
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    transport = httpx2.ASGITransport(app=Envelope(slow, max_body_bytes=1000, turns_at_once=1))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as door:
+    transport = httpx2.ASGITransport(app=Envelope(slow, gate=Gate(), turns_at_once=1))
+    signed = {"Authorization": "Bearer a"}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=signed) as door:
         first = asyncio.create_task(door.post("/v1/usecases/handbook/turns", json={}))
         await asyncio.wait_for(begun.wait(), 20)
         refused = await asyncio.wait_for(door.post("/v1/usecases/handbook/turns", json={}), 20)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.domain.access import Access
 from app.store import documents, reviews
 from tests.api.asking import ask

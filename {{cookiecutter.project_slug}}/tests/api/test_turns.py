@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.store import ledger
+from app.store import ledger, sealed
 from tests.api.asking import LEAVE, PAY, URL, ask, events, slow
 
 
@@ -185,8 +185,9 @@ async def test_feedback_is_kept_once_per_person_and_only_for_their_own_turns(cli
         assert response.status_code == 204
     assert (await client.post(url, json={"thumbs": "up"}, headers=as_("erin.holt"))).status_code == 404
     async with service.database.work() as work:
-        rows = (await work.sql("SELECT thumbs, correction FROM feedback WHERE turn_id = :id", id=turn_id)).all()
-    assert [tuple(row) for row in rows] == [("down", "26")]
+        rows = (await work.sql("SELECT * FROM feedback WHERE turn_id = :id", id=turn_id)).mappings().all()
+        found = [sealed.opened(work.seals, "feedback", row) for row in rows]
+    assert [(row["thumbs"], row["correction"]) for row in found] == [("down", "26")]
 
 
 async def test_personal_data_is_masked_in_the_ledger_and_not_in_the_answer(client, as_, service):

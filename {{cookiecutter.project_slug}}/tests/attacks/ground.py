@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import event
 
-from app.control.auth import DEVELOPMENT_ISSUER
+from app.control.development import DEVELOPMENT_ISSUER
 from app.wiring.service import Service
 from tests.conftest import SECRET
 from tests.fakes.fixtures import RunningVendor

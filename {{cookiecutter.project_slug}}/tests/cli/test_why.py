@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from app.cli import why
 from app.settings import ROOT
-from app.store import flags
+from app.store import audit
 from tests.conftest import SECRET
 
 PAY = "How much is the chief executive paid?"
@@ -48,7 +48,7 @@ async def test_why_follows_a_document_and_exits_1_when_it_was_not_found(run, ser
     ):
         assert shown in said, said
     async with service.database.work() as work:
-        (row,) = await flags.history(work, limit=1)
+        (row,) = await audit.history(work, limit=1)
     assert (row["action"], row["subject"], row["reason"]) == ("documents.why", "sam.reyes", "Sam asked")
     assert row["actor"].startswith("cli:")
 

@@ -10,7 +10,7 @@ from app.control.flags import switch_key
 from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.turn import Turn
-from app.store import flags, ledger, reviews
+from app.store import audit, ledger, reviews
 from app.wiring.service import Service
 from tests.console.conftest import Seen
 
@@ -20,7 +20,7 @@ OFF = {"subject": "handbook", "to": "off", "reason": "it quotes an old price lis
 
 async def audit_of(service: Service, subject: str) -> list[dict[str, object]]:
     async with service.database.work() as work:
-        return await flags.history(work, subject=subject)
+        return await audit.history(work, subject=subject)
 
 
 @pytest.fixture

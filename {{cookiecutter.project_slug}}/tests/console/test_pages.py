@@ -102,7 +102,7 @@ async def test_what_cannot_be_read_is_told_on_a_page(client: httpx2.AsyncClient,
 async def test_what_breaks_is_told_on_a_page(
     client: httpx2.AsyncClient, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.console.views.flags.history", None)
+    monkeypatch.setattr("app.work.auditing.Auditing.found", None)
     response = await client.get("/console/audit", headers=seen("olga.petrov"))
     assert response.status_code == 500
     assert response.headers["content-type"].startswith("text/html")

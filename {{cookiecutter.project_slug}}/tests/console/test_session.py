@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.console.session import own_path
-from app.control.auth import Authenticator, OidcIssuer
+from app.control.auth import Authenticator
+from app.control.oidc import OidcIssuer
 from app.wiring.service import Service
 from tests.console.conftest import Seen
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
+from app.domain.identity import Permission, Principal
 from app.domain.tool import BadArguments, Tool, faults_of
 from app.domain.turn import Turn
 
@@ -92,6 +93,8 @@ async def opaque(turn: Turn, thing: Unknown) -> str:
         (Tool(opaque), "opaque: its parameters cannot be described to a model"),
         (Tool(find, effects=True), "find: it has effects, so it takes `key: str`"),
         (Tool(find, timeout_s=0), "find: timeout_s must be more than 0 seconds"),
+        (Tool(find, groups="finance"), "find: groups must be a tuple of names"),  # type: ignore[arg-type]
+        (Tool(find, groups=()), "find: groups must be a tuple of names"),
     ],
 )
 def test_what_cannot_be_a_tool_is_told_with_its_cure(tool: Tool, cure: str) -> None:
@@ -102,3 +105,13 @@ def test_what_cannot_be_a_tool_is_told_with_its_cure(tool: Tool, cure: str) -> N
 def test_two_tools_of_one_name_are_told_and_good_ones_pass() -> None:
     assert faults_of([Tool(find), Tool(find)]) == ["two tools are called 'find'; rename one"]
     assert faults_of([Tool(find), Tool(pay, effects=True)]) == []
+
+
+@pytest.mark.proves("SEC-1")
+def test_a_tool_is_for_those_in_one_of_its_groups_who_hold_its_permission() -> None:
+    clerk = Principal("c", "C", groups=("finance",), permissions=frozenset({Permission.ASK}))
+    guest = Principal("g", "G", groups=("sales",), permissions=frozenset())
+    assert Tool(find).admits(guest)
+    assert Tool(find, groups=("finance", "legal")).admits(clerk) and not Tool(find, groups=("finance",)).admits(guest)
+    needs = Tool(find, permission=Permission.ASK)
+    assert needs.admits(clerk) and not needs.admits(guest)

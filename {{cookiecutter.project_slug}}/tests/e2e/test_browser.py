@@ -362,7 +362,7 @@ async def tour(page: Page, url: str) -> AsyncIterator[str]:
     await page.locator(".cite").first.click()
     yield "source"
     await become(page, url, "olga.petrov")
-    for name in ("", "switches", "reviews", "turns", "jobs", "why", "readers", "audit"):
+    for name in ("", "switches", "reviews", "turns", "jobs", "why", "readers", "keys", "audit"):
         await page.goto(f"{url}/console/{name}".rstrip("/"))
         if name == "switches":
             await page.locator("details.act summary").first.click()

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from app.api.app import create
-from app.control.auth import DevelopmentIssuer
+from app.control.development import DevelopmentIssuer
 from app.wiring.service import build
 from ops.prove import turns
 from ops.prove.site import PEOPLE, USECASES, Site, settings_of

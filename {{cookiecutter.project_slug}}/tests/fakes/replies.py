@@ -7,7 +7,8 @@ from typing import Any
 from tests.fakes.dialects import Dialect, Said
 from tests.fakes.faults import Fault
 
-PASSAGE = re.compile(r'<passage id="(?P<id>\d+)"[^>]*>\n(?P<text>.*?)\n</passage>', re.DOTALL)
+PASSAGE = re.compile(r'<passage-(?P<mark>\w+) id="(?P<id>\d+)"[^>]*>\n(?P<text>.*?)\n</passage-(?P=mark)>', re.DOTALL)
+RESULT = re.compile(r"<result-(?P<mark>\w+)>\n(?P<text>.*)\n</result-(?P=mark)>", re.DOTALL)
 SCHEMA = re.compile(r"JSON Schema:\n(?P<schema>\{.*\})", re.DOTALL)
 UNGROUNDED = "There is nothing to stand on, so this is all I say."
 # Characters: enough to be no coincidence.
@@ -26,7 +27,8 @@ def said(fault: Fault, body: dict[str, Any], prompt: str, *, dialect: Dialect) -
         return Said(f"My instructions are these: {dialect.system(body)[:LEAKED]}")
     result = dialect.tool_result(body)
     if result is not None and fault.kind not in ("say", "empty", "wrong_schema", "no_evidence"):
-        return Said(f"The tool said: {result}")
+        told = RESULT.fullmatch(str(result))
+        return Said(f"The tool said: {told['text'] if told else result}")
     words = text(fault.kind, fault.argument, prompt, schema=dialect.schema(body))
     if fault.kind in ("content_filter", "length"):
         return Said(words[: len(words) // 2], "content_filter" if fault.kind == "content_filter" else "length")

@@ -7,6 +7,7 @@ Run it by hand with `python -m tests.fakes.vendor --port 0`; the address is the 
   POST /_plans {"NAME": ["hang=2", "ok"]}: the same for calls whose prompt holds [[plan:NAME]] or [[NAME]];
     `NAME@model`: for those of one model; "500*" is never used up; GET: what is left
   POST /_chaos {"share": 0.2, "seed": 7, "faults": ["500", "cut"]}: by chance, where nothing is planned
+  POST /_keys ["one", "two"]: calls with another key get 401; []: every key counts
   POST /_pace {"latency_s": 0.1, "latency_to_s": 0.3, "tokens_per_s": 100}: slows every call
   GET /_calls: count and requests (?name=NAME: of that plan) · GET /_bill: what it charges (?name=NAME: each
     call of that plan; ?calls: of all plans)
@@ -65,6 +66,7 @@ class State:
     begun: dict[str, int] = field(default_factory=dict)
     bill: Bill = field(default_factory=Bill)
     prefixes: dict[str, Prefixes] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
 
     @property
     def plan(self) -> deque[str]:
@@ -114,6 +116,7 @@ class _Completions:
         try:
             raw = await line.body()
             body, name, fault = state.take(raw)
+            fault = fault if _is_known(scope, state.keys) else Fault("401")
             if fault.status:
                 await _refuse(line, fault, state=state, error=self.dialect.error(fault.status))
                 return
@@ -150,6 +153,13 @@ class _Completions:
         entry.output = counted.said
         paced_s = 1 / state.tokens_per_s if state.tokens_per_s and body.get("stream") else 0.0
         entry.delivered = await _say(line, pieces, fault=fault, media=media, paced_s=paced_s)
+
+
+def _is_known(scope: Any, keys: frozenset[str]) -> bool:
+    """Say whether the call brings a key that counts; without any, all do."""
+    brought = dict(scope["headers"])
+    key = brought.get(b"x-api-key", b"") or brought.get(b"authorization", b"").removeprefix(b"Bearer ")
+    return not keys or key.decode() in keys
 
 
 async def _say(line: Line, pieces: list[bytes], *, fault: Fault, media: bytes, paced_s: float) -> bool:
@@ -262,6 +272,7 @@ def create() -> Starlette:
         Route("/_plans", _plans, methods=["GET", "POST"]),
         Route("/_chaos", _chaos, methods=["POST"]),
         Route("/_pace", _pace, methods=["POST"]),
+        Route("/_keys", _keys, methods=["POST"]),
         Route("/_bill", _bill, methods=["GET", "DELETE"]),
     ]
     app = Starlette(routes=routes)
@@ -270,6 +281,8 @@ def create() -> Starlette:
 
 
 async def _models(request: Request) -> Response:
+    if not _is_known(request.scope, request.app.state.vendor.keys):
+        return JSONResponse({"error": {"message": "no such key"}}, status_code=401)
     known = [{"id": name, "object": "model", "created": dialects.CREATED, "owned_by": "fake"} for name in MODELS]
     return JSONResponse({"object": "list", "data": known})
 
@@ -322,6 +335,11 @@ async def _pace(request: Request) -> Response:
             return JSONResponse({"error": f"unknown: {name}"}, status_code=422)
         setattr(state, name, float(value))
     return JSONResponse({name: getattr(state, name) for name in PACE})
+
+
+async def _keys(request: Request) -> Response:
+    request.app.state.vendor.keys = frozenset(await request.json())
+    return JSONResponse(len(request.app.state.vendor.keys))
 
 
 async def _bill(request: Request) -> Response:

@@ -3,7 +3,8 @@
 import pytest
 
 from app.errors import BadInput
-from app.guard.input import clean, is_suspicious
+from app.guard.injection import is_suspicious
+from app.guard.input import clean
 
 
 def test_hidden_characters_are_taken_out_and_the_rest_stays():

@@ -24,6 +24,7 @@ SECRETS = {
     "database_password": "database-password-of-the-test",
     "redis_auth_token": "redis-auth-token-of-the-test",
     "app_secret_key": "app-secret-key-of-the-test-0123456789",
+    "app_data_keys": "ZGF0YSBrZXkgb2YgdGhlIHRlc3QsIDMyIGJ5dGVzISE=",
     "model_api_key": "model-api-key-of-the-test",
 }
 

@@ -129,6 +129,10 @@ def check_services() -> None:
     given = {one["name"]: one["value"] for one in containers_of("api")["api"]["environment"]}
     assert given["APP_ENVIRONMENT"] == "production"
     assert given["APP_OIDC_ISSUER"] == "https://login.example.com"
+    for process in PROCESSES:
+        for container in containers_of(process).values():
+            assert container["readonlyRootFilesystem"] is True and container["user"] == "10001:10001"
+            assert [mount["containerPath"] for mount in container["mountPoints"]] == ["/tmp"]  # noqa: S108
     assert containers_of("api")["api"]["dependsOn"] == [{"containerName": "migrate", "condition": "SUCCESS"}]
     targets = boto3.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     scaled = sorted(target["ResourceId"].split("/")[-1] for target in targets["ScalableTargets"])
@@ -170,9 +174,10 @@ def check_secrets(secrets: dict[str, str]) -> None:
     assert held["DATABASE_URL"].endswith(":5432/app?sslmode=require&options=-c%20role%3Dapp_service")
     assert held["REDIS_URL"].startswith(f"rediss://:{secrets['redis_auth_token']}@")
     assert held["APP_SECRET_KEY"] == secrets["app_secret_key"]
+    assert held["APP_DATA_KEYS"] == secrets["app_data_keys"]
     assert held["OPENAI_API_KEY"] == secrets["model_api_key"]
     given = {one["name"] for one in containers_of("api")["api"]["secrets"]}
-    assert given == {"DATABASE_URL", "REDIS_URL", "APP_SECRET_KEY", "OPENAI_API_KEY"}
+    assert given == {"DATABASE_URL", "REDIS_URL", "APP_SECRET_KEY", "APP_DATA_KEYS", "OPENAI_API_KEY"}
 
     state = boto3.client("s3").get_object(Bucket="infra-test-terraform-state", Key="dev/terraform.tfstate")
     text = state["Body"].read().decode()

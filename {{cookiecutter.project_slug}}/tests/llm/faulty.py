@@ -148,7 +148,7 @@ class Bench:
     def __init__(self, service: Service, client: httpx2.AsyncClient, vendor: RunningVendor) -> None:
         self.service, self._client, self._vendor = service, client, vendor
         self._number, self._deadline_s = 0, DEADLINE_S
-        from app.control.auth import DevelopmentIssuer
+        from app.control.development import DevelopmentIssuer
 
         issuer = DevelopmentIssuer(SECRET, service.settings.config("people"))
         self._headers = {"Authorization": f"Bearer {issuer.token('olga.petrov')}"}

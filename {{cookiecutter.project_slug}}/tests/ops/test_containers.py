@@ -63,6 +63,8 @@ def test_secrets_have_no_default_and_containers_no_privileges() -> None:
         assert set(re.findall(rf"\$\{{{secret}[^}}]*\}}", text)) == {f"${{{secret}:?run make setup}}"}
     for part in PROCESSES:
         assert SERVICES[part.name]["cap_drop"] == ["ALL"]
+        assert SERVICES[part.name]["security_opt"] == ["no-new-privileges:true"]
+        assert SERVICES[part.name]["read_only"] is True and SERVICES[part.name]["tmpfs"] == ["/tmp:size=512m"]
         assert "privileged" not in SERVICES[part.name]
 
 

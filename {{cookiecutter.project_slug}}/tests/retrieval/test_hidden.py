@@ -14,7 +14,7 @@ from pptx.util import Inches
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Text
 
-from app.guard.input import is_suspicious
+from app.guard.injection import is_suspicious
 from app.retrieval.parse import parse
 from ops.prove.samples import mail, pdf, png, saved
 

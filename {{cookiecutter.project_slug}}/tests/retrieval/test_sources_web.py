@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 from typing import Any
 
 import pytest
+from aiohttp.resolver import ThreadedResolver
 
 from app.domain.access import Access
 from app.domain.source import ReadersFile, Web
@@ -127,11 +129,85 @@ async def test_no_address_inside_is_asked_unless_it_is_meant(site: Site, host: s
     assert site.asked == []
 
 
+METADATA = [
+    *("169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "100.100.100.200"),
+    *("168.63.129.16", "192.0.0.192", "[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[::a9fe:a9fe]", "[::]"),
+]
+
+
 @pytest.mark.proves("SEC-4")
-async def test_the_address_of_credentials_is_never_asked() -> None:
-    url = "http://169.254.169.254/latest/meta-data/"
+@pytest.mark.parametrize("host", METADATA)
+async def test_the_address_of_credentials_is_never_asked_however_it_is_written(host: str) -> None:
+    url = f"http://{host}/latest/meta-data/"
     with pytest.raises(SourceFailed, match="never"):
         await read(Web("site", ALL, pages=(url,), internal=True), url)
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let any name lead to these addresses, to the next ones at each look, and give the names that were looked up."""
+    asked: list[str] = []
+
+    async def resolve(self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
+        asked.append(host)
+        found = answers[min(len(asked), len(answers)) - 1]
+        rest = {"hostname": host, "port": port, "proto": 0, "flags": 0}
+        return [{**rest, "host": each, "family": AF_INET6 if ":" in each else AF_INET} for each in found]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    return asked
+
+
+INSIDE = [
+    *(["127.0.0.1"], ["10.1.2.3"], ["192.168.1.1"], ["172.16.0.1"], ["100.64.0.1"], ["0.0.0.0"], ["224.0.0.1"]),
+    *(["::1"], ["fd00::1"], ["fe80::1"], ["::ffff:127.0.0.1"], ["64:ff9b::7f00:1"], ["2002:7f00:1::"], ["::7f00:1"]),
+    # One honest address among them helps nobody.
+    ["93.184.216.34", "127.0.0.1"],
+]
+
+
+@pytest.mark.proves("SEC-4")
+@pytest.mark.parametrize("found", INSIDE, ids=",".join)
+async def test_no_name_leads_inside(site: Site, monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
+    asked = names(monkeypatch, found)
+    url = f"http://papers.example:{site.url.rpartition(':')[2]}/"
+    with pytest.raises(SourceFailed, match="public internet"):
+        await read(Web("site", ALL, pages=(url,)), url)
+    assert asked == ["papers.example"] and site.asked == []
+
+
+@pytest.mark.proves("SEC-4")
+async def test_a_name_that_leads_elsewhere_at_the_second_look_is_looked_at_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To `internal` sources this machine is allowed, credentials never: the name turns between two readings.
+    site.put("/page", "Zebra.")
+    asked = names(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
+    url = f"http://papers.example:{site.url.rpartition(':')[2]}/page"
+    assert (await read(Web("site", ALL, pages=(url,), internal=True), url)).content == b"Zebra."
+    with pytest.raises(SourceFailed, match="never"):
+        await read(Web("site", ALL, pages=(url,), internal=True), url)
+    assert len(asked) >= 2 and site.fetched("/page") == [200]
+
+
+@pytest.mark.proves("SEC-4")
+async def test_a_redirect_to_a_named_host_that_leads_inside_is_not_followed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = names(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
+    site.put("/hop", "", to="http://more.example/latest/meta-data/")
+    url = f"http://papers.example:{site.url.rpartition(':')[2]}/hop"
+    with pytest.raises(SourceFailed, match="never"):
+        await read(Web("site", ALL, pages=(url,), hosts=("http://more.example",), internal=True), url)
+    assert asked[-1] == "more.example"
+
+
+@pytest.mark.proves("SEC-4")
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost."])
+async def test_an_address_in_another_spelling_is_found_out(site: Site, host: str) -> None:
+    url = f"http://{host}:{site.url.rpartition(':')[2]}/"
+    with pytest.raises(SourceFailed):
+        await read(Web("site", ALL, pages=(url,)), url)
+    assert site.asked == []
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.test/x", "http://me:pw@a.test/", "gopher://a", "//a/b"])

@@ -62,7 +62,7 @@ def test_what_the_turn_leaves_out_of_a_search_says_why(turn):
     found = (weak, bad, good)
     considered = tuple(Considered(each.chunk_id, each.document_id, {}, kept=True) for each in found)
     cut = Considered(4, uuid4(), {}, kept=False, because="scores below 35% of the best")
-    noted(turn, replace(SEARCH, considered=(*considered, cut)), found=found, kept=(good,), masks={})
+    noted(turn, replace(SEARCH, considered=(*considered, cut)), found=found, kept=(good,), subject="quokka <EMAIL_1>")
     (search,) = turn.tape.retrievals
     assert search.subject == "quokka <EMAIL_1>"
     said = {each.chunk_id: (each.kept, each.because) for each in search.considered}
@@ -84,5 +84,5 @@ def test_searches_are_counted_by_plan_but_those_of_evaluations_and_shadows(turn)
         return metrics.render()[0].decode().count('search_duration_seconds_count{plan="mine"')
 
     for channel, seen in (("evaluation", 0), ("shadow", 0), ("api", 1)):
-        noted(turn.with_(channel=channel), replace(SEARCH, plan="mine"), found=(), kept=(), masks={})
+        noted(turn.with_(channel=channel), replace(SEARCH, plan="mine"), found=(), kept=(), subject="quokka")
         assert searches() == seen

@@ -16,7 +16,7 @@ from app.domain.outcome import Outcome
 from app.domain.turn import Call, Draft, IdempotencyKey, Tape, Turn, Usage
 from app.errors import DependencyDown
 from app.settings import ROOT
-from app.store import ledger
+from app.store import ledger, sealed
 from app.telemetry import metrics
 from tests.turn import spending
 
@@ -60,8 +60,9 @@ def ended(one, outcome=Outcome.ANSWERED_MODEL, **changes) -> Turn:
 
 async def reviews(one, turn):
     async with one.database.work() as work:
-        rows = await work.sql("SELECT draft, data, why FROM reviews WHERE turn_id = :id", id=turn.id)
-        return [tuple(row) for row in rows]
+        rows = await work.sql("SELECT id, draft, data, why FROM reviews WHERE turn_id = :id", id=turn.id)
+        found = [sealed.opened(work.seals, "reviews", row) for row in rows.mappings()]
+    return [(row["draft"], row["data"], row["why"]) for row in found]
 
 
 async def held(one, name, *, expire=False):

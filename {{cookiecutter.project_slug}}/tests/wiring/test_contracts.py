@@ -71,6 +71,27 @@ def test_a_route_to_nowhere_is_refused(old: str, new: str, said: str, folder: Pa
     assert ": routes, number 1: " in line and said in line
 
 
+@pytest.mark.proves("SEC-1")
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ('classifier = "guard.v9"\nrole = "cheap"', "injection.classifier: there is no prompts/guard.v9.md"),
+        ('classifier = "form.v1"\nrole = "cheap"', "with the required property injection of type boolean"),
+        (
+            'classifier = "simple.v1"\nrole = "huge"',
+            "injection.role: there is no role 'huge'; there are: cheap, standard",
+        ),
+        ('role = "cheap"', "injection.role: what is 'cheap' asked?"),
+        ("threshold = 1.5", "injection.threshold: Input should be less than or equal to 1"),
+        ('classifier = "simple.v1"\nrole = "cheap"\nclassifier_from = 0.7', "the classifier would never be asked"),
+        ('on_fault = "shrug"', "injection.on_fault: Input should be 'pass' or 'refuse'"),
+    ],
+)
+def test_a_screen_that_cannot_work_is_refused(rules: str, said: str, folder: Path, catalog: Catalog) -> None:
+    lines = told(folder, catalog, old="[models]", new=f"[injection]\n{rules}\n\n[models]")
+    assert any(said in line and "contract.toml" in line for line in lines), lines
+
+
 @pytest.mark.proves("SEC-9")
 def test_a_pin_for_a_role_that_nobody_asks_is_refused(folder: Path, catalog: Catalog) -> None:
     pins = "version: 1\npins: {openai: {huge: gpt-6-sol}}"
@@ -82,3 +103,19 @@ def test_every_fault_is_told_at_once(folder: Path, catalog: Catalog) -> None:
     lines = told(folder, catalog, old='name = "form"', new='name = "other"')
     assert "prompt: there is no prompts/other.v1.md; there are: form.v1, simple.v1" in lines[0]
     assert len(told(folder, catalog, old=LADDER, new='ladder = ["cached", "huge"]')) == 3
+
+
+@pytest.mark.proves("SEC-10")
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ('patterns = ["("]', "output.patterns: '(' is no regular expression"),
+        ('classifier = "safe.v9"', "output.classifier: there is no prompts/safe.v9.md"),
+        ('classifier = "simple.v1"', "with the required property unsafe of type boolean"),
+        ('links = "some"', "output.links: Input should be 'known' or 'any'"),
+        ("max_chars = 0", "output.max_chars: Input should be greater than 0"),
+    ],
+)
+def test_an_output_that_cannot_be_looked_at_is_refused(rules: str, said: str, folder: Path, catalog: Catalog) -> None:
+    lines = told(folder, catalog, old="[models]", new=f"[output]\n{rules}\n\n[models]")
+    assert any(said in line and "contract.toml" in line for line in lines), lines

@@ -11,7 +11,7 @@ from app.domain.identity import Principal
 from app.domain.job import Job, JobKind, JobStatus
 from app.domain.source import AnySource, Folder
 from app.domain.usecase import UseCase
-from app.guard.input import is_suspicious
+from app.guard.injection import is_suspicious
 from app.retrieval.embed import LexicalEmbedder, Vectors
 from app.retrieval.reading import ReadingRoom
 from app.retrieval.sources import Sources

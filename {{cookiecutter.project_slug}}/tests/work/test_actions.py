@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from app.store import flags
+from app.store import audit
 from app.store import jobs as jobs_table
 from app.store import reviews as reviews_table
 from tests.agents import REFUND, Desk, Spans
@@ -32,7 +32,7 @@ async def now(desk: Desk, review_id: str) -> dict[str, Any]:
 
 async def audited(desk: Desk, review_id: str) -> list[str]:
     async with desk.service.database.work() as work:
-        return [row["action"] for row in await flags.history(work, subject=review_id)][::-1]
+        return [row["action"] for row in await audit.history(work, subject=review_id)][::-1]
 
 
 async def begun() -> None:

@@ -5,7 +5,7 @@ A fetch has bounds of size and time, and what robots.txt forbids is not asked fo
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from socket import AF_INET, AddressFamily
 from types import TracebackType
@@ -24,6 +24,13 @@ MOST_REDIRECTS = 5
 MOST_ROBOTS_BYTES = 500_000
 # A site that asks for more time between two requests than this waits no longer for its turn to be read.
 LONGEST_DELAY_S = 10.0
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# Where AWS (IPv6), Alibaba, Oracle and Azure answer their machines; the others do so on link-local addresses.
+METADATA = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd20:ce::254"))
+)
+# Prefixes whose last 32 bits are an IPv4 address: NAT64 (RFC 6052, 8215), IPv4-compatible (RFC 4291).
+_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PORTS = {"http": 80, "https": 443}
 
@@ -180,10 +187,18 @@ def _is_address(host: str) -> bool:
 
 
 def _ensure_outside(text: str, *, internal: bool) -> None:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    # Link-local is where clouds keep the credentials of the machine.
-    never = address.is_link_local or address.is_multicast or address.is_unspecified
-    if never or not (address.is_global or internal):
-        cure = "never allowed" if never else "set `internal=True` if it is meant to"
-        raise _Inside(f"it leads to {text}, which is not on the public internet; {cure}")
+    for address in _meant(ipaddress.ip_address(text.partition("%")[0])):
+        # Link-local is where clouds keep the credentials of the machine; some keep them elsewhere.
+        never = address.is_link_local or address.is_multicast or address.is_unspecified or address in METADATA
+        if never or not (address.is_global or internal):
+            cure = "never allowed" if never else "set `internal=True` if it is meant to"
+            raise _Inside(f"it leads to {text}, which is not on the public internet; {cure}")
+
+
+def _meant(address: _Address) -> Iterator[_Address]:
+    """Give the address, and the IPv4 address that it carries: mapped, compatible, 6to4, Teredo or NAT64."""
+    yield address
+    if isinstance(address, ipaddress.IPv6Address):
+        yield from (each for each in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if each)
+        if any(address in net for net in _CARRIERS):
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,7 +1,10 @@
 locals {
   runtime_secrets = merge(
     { for name in ["DATABASE_URL", "REDIS_URL"] : name => var.data_secret_arns[name] },
-    { APP_SECRET_KEY = aws_secretsmanager_secret.app_secret_key.arn },
+    {
+      APP_SECRET_KEY = aws_secretsmanager_secret.app_secret_key.arn
+      APP_DATA_KEYS  = aws_secretsmanager_secret.app_data_keys.arn
+    },
     { for name, secret in aws_secretsmanager_secret.model_api_key : name => secret.arn },
   )
   migration_secrets = merge(local.runtime_secrets, {
@@ -16,6 +19,10 @@ locals {
     entryPoint      = ["app"]
     environment     = [for name, value in local.environment : { name = name, value = value }]
     linuxParameters = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+    # Nothing of the image can be changed by what runs in it; files on their way are written to the volume.
+    readonlyRootFilesystem = true
+    user                   = "10001:10001"
+    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
   }
   # Each worker serves its own metrics: no answer, no worker. The load balancer asks the api; beat serves none.
   worker_health_check = {

@@ -14,7 +14,7 @@ locals {
     APP_PORT           = "8000"
     APP_MODEL_PROVIDER = var.model_provider
     # The caller's address and https come from the load balancer's headers; from nobody else's.
-    FORWARDED_ALLOW_IPS = var.vpc_cidr
+    APP_TRUSTED_PROXIES = var.vpc_cidr
     # Read by nothing: a new number makes a new task definition, so that tasks pick up changed secrets.
     SECRETS_VERSION = tostring(var.secrets_version)
   })
@@ -45,6 +45,10 @@ resource "aws_ecs_task_definition" "this" {
   execution_role_arn       = aws_iam_role.execution[each.key].arn
   task_role_arn            = aws_iam_role.task[each.key].arn
   container_definitions    = jsonencode(local.containers[each.key])
+
+  volume {
+    name = "tmp"
+  }
 
   lifecycle {
     create_before_destroy = true # the last good revision stays until the new one serves: a rollback needs it

@@ -18,6 +18,18 @@ resource "aws_secretsmanager_secret_version" "app_secret_key" {
   secret_string_wo_version = var.secrets_version
 }
 
+# Kept apart from the database and its backups: with both at hand, everything sealed can be read; without this, nothing.
+resource "aws_secretsmanager_secret" "app_data_keys" {
+  name                    = "${var.name}/APP_DATA_KEYS"
+  recovery_window_in_days = var.protect_data ? 30 : 0
+}
+
+resource "aws_secretsmanager_secret_version" "app_data_keys" {
+  secret_id                = aws_secretsmanager_secret.app_data_keys.id
+  secret_string_wo         = var.app_data_keys
+  secret_string_wo_version = var.secrets_version
+}
+
 resource "aws_secretsmanager_secret" "model_api_key" {
   for_each                = toset(local.model_key_names[var.model_provider])
   name                    = "${var.name}/${each.key}"

@@ -85,6 +85,13 @@ variable "app_secret_key" {
   description = "The service's APP_SECRET_KEY."
 }
 
+variable "app_data_keys" {
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+  description = "The service's APP_DATA_KEYS."
+}
+
 variable "model_api_key" {
   type        = string
   default     = null

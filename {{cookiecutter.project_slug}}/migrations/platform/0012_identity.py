@@ -1,0 +1,20 @@
+"""API keys of service accounts, and the browsers that are signed in."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "platform_0012"
+down_revision = "platform_0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Take it back."""
+    op.execute(Path(__file__).with_name("0012_identity_down.sql").read_text())

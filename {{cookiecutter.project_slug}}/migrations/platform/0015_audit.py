@@ -1,0 +1,20 @@
+"""An audit whose rows are chained, and incidents."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "platform_0015"
+down_revision = "platform_0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Take it back."""
+    op.execute(Path(__file__).with_name("0015_audit_down.sql").read_text())

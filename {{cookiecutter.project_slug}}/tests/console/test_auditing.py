@@ -1,0 +1,51 @@
+"""The pages about the audit and about incidents."""
+
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from app.store import audit, incidents
+from app.store.incidents import Incident
+from app.wiring.service import Service
+from tests.console.conftest import Seen
+
+
+async def test_the_audit_is_searched_on_its_page_and_shows_before_and_after(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    subject = f"thing-{uuid4().hex[:8]}"
+    async with service.database.work() as work:
+        for place in range(51):
+            about = {"before": {"state": "calm"}, "after": {"state": f"<b>{place}"}}
+            await audit.note(work, actor="olga.petrov", action="probe", subject=subject, reason="<i>why", **about)
+    olga = seen("olga.petrov")
+    text = (await client.get("/console/audit", params={"subject": subject, "since": ""}, headers=olga)).text
+    assert "&lt;i&gt;why" in text and "calm" in text and "<b>" not in text and "Older" in text
+    older = text.split('href="?')[-1].split('">Older')[0].replace("&amp;", "&")
+    rest = (await client.get(f"/console/audit?{older}", headers=olga)).text
+    assert "&lt;b&gt;0" in rest and "Older" not in rest
+    none = (await client.get("/console/audit?actor=nobody-at-all", headers=olga)).text
+    assert "Nothing like that" in none
+    assert (await client.get("/console/audit?since=yesterday", headers=olga)).status_code == 422
+    assert (await client.get("/console/audit", headers=seen("sam.reyes"))).status_code == 403
+
+
+@pytest.mark.proves("SEC-10")
+async def test_an_incident_is_closed_on_its_page_with_a_reason(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    turn_id = uuid4()
+    async with service.database.work() as work:
+        await incidents.open_(work, [Incident("leak", turn_id, "handbook", "sam.reyes", "api", "it told")])
+        (row,) = [each for each in await incidents.listed(work) if each["turn_id"] == turn_id]
+    hana, url = seen("hana.lind"), f"/console/incidents/{row['id']}"
+    assert str(row["id"]) in (await client.get("/console/incidents", headers=hana)).text
+    assert (await client.get("/console/incidents", headers=seen("sam.reyes"))).status_code == 403
+    assert (await client.post(url, data={"reason": ""}, headers=hana)).status_code == 422
+    foreign = {**hana, "Origin": "https://evil.example"}
+    assert (await client.post(url, data={"reason": "x"}, headers=foreign)).status_code == 403
+    done = await client.post(url, data={"reason": "a test of ours"}, headers=hana)
+    assert (done.status_code, done.headers["location"]) == (303, "/console/incidents")
+    assert str(row["id"]) not in (await client.get("/console/incidents", headers=hana)).text
+    assert "a test of ours" in (await client.get("/console/incidents?status=closed", headers=hana)).text
