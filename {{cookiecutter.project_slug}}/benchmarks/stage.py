@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
+from sqlalchemy.engine import make_url
 
 from app.settings import ROOT
 from benchmarks.identity import AUDIENCE, Issuer
@@ -37,6 +39,7 @@ cost = "benchmark@localhost"
 on_call = "benchmark@localhost"
 """
 PEOPLE = 200
+LOGIN = "benchmark"
 
 
 class Stage:
@@ -57,6 +60,7 @@ class Stage:
             self._engines.start()
             self._start_floors()
             self._command(*app("migrate"))
+            self._make_login()
             self._command(sys.executable, "-m", "benchmarks.documents")
         except BaseException:
             self.close()
@@ -128,6 +132,15 @@ class Stage:
         self._start("floor", floor, {**os.environ, **environ})
         self._wait("floor", "/health")
 
+    def _make_login(self) -> None:
+        # Production refuses the superuser of the embedded engine.
+        roles = "app_service, app_ingest, app_keeper"
+        with psycopg.connect(self._engines.database_url, autocommit=True) as owner:
+            owner.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT IN ROLE {roles}".encode())
+
+    def _login_url(self) -> str:
+        return make_url(self._engines.database_url).set(username=LOGIN).render_as_string(hide_password=False)
+
     def environ(self) -> dict[str, str]:
         """Give the environment of the service's own processes."""
         foreign = ("PG", "APP_", "OTEL_", "PYTHONDONTWRITE")
@@ -135,7 +148,8 @@ class Stage:
         return {
             **ours,
             **self._bytecode,
-            "DATABASE_URL": self._engines.database_url,
+            "DATABASE_URL": self._login_url(),
+            "DATABASE_OWNER_URL": self._engines.database_url,
             "REDIS_URL": self._engines.redis_url,
             "APP_ENVIRONMENT": "production",
             "APP_SECRET_KEY": SECRET,

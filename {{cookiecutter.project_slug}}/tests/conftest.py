@@ -26,6 +26,10 @@ pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents
 SECRET = "for tests only, and long enough to sign with"
 
 
+# xdist says 80, in which tables cut what tests look for.
+os.environ["COLUMNS"] = "200"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def listened_to() -> Iterator[None]:
     """Loggers are made anew each time: one that was kept before the next configuration is deaf to `capture_logs`."""

@@ -1,7 +1,7 @@
 """Documents: send one, list what I may read and why some failed, say who may read mine, delete mine."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -36,6 +36,23 @@ async def _given(
 Given = Annotated[dict[str, Any], Depends(_given)]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file, the use case it is for, and its title."""
+
+    file: UploadFile
+    usecase: str
+    title: str
+
+
+async def _sent(
+    file: Annotated[UploadFile, File(description="Markdown, HTML, PDF, Word, PowerPoint, Excel, e-mail, text or CSV")],
+    usecase: Annotated[Text, Form(max_length=100)],
+    title: Annotated[Text, Form(max_length=200)] = "",
+) -> Sent:
+    return Sent(file, usecase, title)
+
+
 @router.get("", response_model=list[DocumentOut], responses=declared())
 async def list_documents(
     service: Here,
@@ -65,26 +82,25 @@ async def send(
     who: Writer,
     visit: Visiting,
     response: Response,
-    file: Annotated[UploadFile, File(description="Markdown, HTML, PDF, Word, PowerPoint, Excel, e-mail, text or CSV")],
+    sent: Annotated[Sent, Depends(_sent)],
     given: Given,
-    usecase: Annotated[Text, Form(max_length=100)],
-    title: Annotated[Text, Form(max_length=200)] = "",
 ) -> JobAccepted:
     """Send a document; a job reads it, and it can be found once the job has succeeded."""
-    _ensure_taken(service, who, usecase)
+    _ensure_taken(service, who, sent.usecase)
     access = _granted(service, who, {**given, "readers": given["readers"] or [f"user:{who.user_id}"]})
-    content = await file.read()
-    await service.limiting.upload(who, usecase, visit, size_bytes=len(content))
+    content = await sent.file.read()
+    await service.limiting.upload(who, sent.usecase, visit, size_bytes=len(content))
     async with service.database.work() as work:
         upload_id = await documents.add_upload(
             work,
             user_id=who.user_id,
-            filename=filename_of(file),
-            media_type=media_type_of(file),
+            filename=filename_of(sent.file),
+            media_type=media_type_of(sent.file),
             content=content,
         )
-    order = {"upload_id": str(upload_id), "title": title, "access": access}
-    return await _accept(service, response, Order("upload", usecase, who.user_id, who.token_groups, order, total=1))
+    order = {"upload_id": str(upload_id), "title": sent.title, "access": access}
+    upload = Order("upload", sent.usecase, who.user_id, who.token_groups, order, total=1)
+    return await _accept(service, response, upload)
 
 
 @router.put("/{document_id}/access", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))

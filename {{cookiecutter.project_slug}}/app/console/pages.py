@@ -16,8 +16,9 @@ from app.errors import NotFound, quoted
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 files = APIRouter(include_in_schema=False)
 ROUTERS: Sequence[APIRouter] = (
-    router, sign_in.router, actions.router, keys.router, inspection.router, restrictions.router, people.router, auditing.router, files,
-)  # fmt: skip
+    *(router, sign_in.router, actions.router, keys.router, inspection.router),
+    *(restrictions.router, people.router, auditing.router, files),
+)
 
 Opener = Annotated[Principal, Depends(needs(Permission.OPEN_CONSOLE))]
 Flipper = Annotated[Principal, Depends(needs(Permission.FLIP_SWITCHES))]

@@ -19,7 +19,7 @@ from app.domain.quota import Quota
 from app.errors import CannotStart, OverRate
 from app.store.limits import Counter, Reading, SharedCounters, named
 from app.store.limits_local import LocalCounters
-from app.store.shared import Shared, SharedAway
+from app.store.shared import CLOSE_S, Shared, SharedAway
 from app.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Addresses:
     async def close(self) -> None:
         """Share what is left."""
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=CLOSE_S)
 
     def _failures(self, address: str) -> Counter | None:
         most = self._ceilings.failed_sign_ins_per_minute

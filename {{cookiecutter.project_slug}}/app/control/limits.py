@@ -16,7 +16,7 @@ from app.domain.usecase import UseCase
 from app.errors import DependencyDown, OverRate
 from app.store.limits import Counter, Reading, SharedCounters, named
 from app.store.limits_local import LocalCounters
-from app.store.shared import Shared, SharedAway
+from app.store.shared import CLOSE_S, Shared, SharedAway
 from app.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,7 @@ class Limits:
     async def close(self) -> None:
         """Wait until those who left are counted."""
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=CLOSE_S)
 
     def _of_turn(self, turn: Turn) -> Iterator[Subject]:
         usecase = turn.usecase

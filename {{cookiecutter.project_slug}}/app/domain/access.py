@@ -40,9 +40,8 @@ class Access:
         if not self.readers:
             raise BadInput(f"A document needs at least one of `readers`: {_FORMS}; got nobody.")
         if self.classification and not (isinstance(self.classification, str) and _ATTRIBUTE.match(self.classification)):
-            raise BadInput(
-                f"`classification` is one of the levels of config/roles.toml; {quoted(str(self.classification))} is none."
-            )
+            said = quoted(str(self.classification))
+            raise BadInput(f"`classification` is one of the levels of config/roles.toml; {said} is none.")
         names = (*self.readers, *self.denied, *self.regions)
         if sum(len(name.encode()) + 4 for name in names) > _MOST_BYTES:
             raise BadInput("These are too many readers for one document; put the people into a group.")

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 PAUSE_S = 1.0
 # Servers and what stands before them close connections that nobody uses.
 RESTED_S = 5.0
+# The end of a process waits for its last trips, but not for ever.
+CLOSE_S = 5.0
 Value = str | bytes | int | float
 
 
@@ -76,7 +78,7 @@ class Shared:
     async def close(self) -> None:
         """Close the connection, once what is under way has come back."""
         if self._trips is not None:
-            await asyncio.wait({self._trips})
+            await asyncio.wait({self._trips}, timeout=CLOSE_S)
         await self._connection.disconnect()
 
     async def _travel(self) -> None:

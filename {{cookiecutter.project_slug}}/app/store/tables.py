@@ -1,6 +1,5 @@
-"""The tables, as the queries see them; migrations/platform makes them, and a test holds the two together."""
+"""The tables that statements are built from; migrations/platform makes them."""
 
-from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -12,11 +11,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
-    SmallInteger,
     Table,
     Text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData()
 
@@ -211,111 +209,6 @@ uploads = Table(
     Column("media_type", Text),
     Column("content", LargeBinary),
     _time("created_at"),
-)
-
-acls = Table(
-    "acls",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("readers", ARRAY(Text)),
-    Column("denied", ARRAY(Text)),
-    Column("classification", Text),
-    Column("clearance", Integer),
-    Column("regions", ARRAY(Text)),
-)
-
-# Everything that quotes a document carries its acl; row-level security reads the same column.
-documents = Table(
-    "documents",
-    metadata,
-    _uuid("id", key=True),
-    Column("usecase", Text),
-    Column("source", Text),
-    Column("path", Text),
-    Column("title", Text),
-    Column("media_type", Text),
-    Column("content_hash", Text),
-    Column("effective_on", Date),
-    Column("superseded", Boolean),
-    Column("acl_id", Integer),
-    Column("owner", Text),
-    Column("status", Text),
-    Column("detail", Text),
-    Column("version", Text),
-    _time("created_at"),
-    _time("updated_at"),
-)
-
-# Written by a trigger of `documents`: since when a document has its readers, and by which job.
-access_changes = Table(
-    "access_changes",
-    metadata,
-    Column("id", BigInteger, primary_key=True),
-    _uuid("document_id"),
-    _time("at"),
-    Column("acl_id", Integer),
-    _uuid("job_id"),
-)
-
-chunks = Table(
-    "chunks",
-    metadata,
-    Column("id", BigInteger, primary_key=True),
-    _uuid("document_id"),
-    Column("usecase", Text),
-    Column("acl_id", Integer),
-    Column("ordinal", Integer),
-    Column("heading", Text),
-    Column("page", Integer),
-    Column("text", Text),
-    Column("suspicious", Boolean),
-    Column("language", Text),
-    Column("is_current", Boolean),
-    Column("words", TSVECTOR),
-)
-
-# A table vectors_<id> belongs to each: the function make_space makes it (0008_search.sql).
-spaces = Table(
-    "spaces",
-    metadata,
-    Column("id", SmallInteger, primary_key=True),
-    Column("name", Text),
-    Column("dimensions", Integer),
-    Column("status", Text),
-    Column("weight", Double),
-    _time("made_at"),
-    Column("maker", JSONB(none_as_null=True)),
-    _time("retired_at"),
-)
-
-# Current chunks by access and language; a trigger keeps it, and the plan of a search is chosen by it.
-chunk_counts = Table(
-    "chunk_counts",
-    metadata,
-    Column("usecase", Text, primary_key=True),
-    Column("acl_id", Integer, primary_key=True),
-    Column("language", Text, primary_key=True),
-    Column("chunks", BigInteger),
-)
-
-# Grows with every change of a document that these readers see; a trigger keeps it, so our roles only read.
-corpus_versions = Table(
-    "corpus_versions",
-    metadata,
-    Column("usecase", Text, primary_key=True),
-    Column("acl_id", Integer, primary_key=True),
-    Column("version", BigInteger),
-    Column("documents", BigInteger),
-)
-
-# As many dimensions as the embedding model of its scope gives.
-semantic_answers = Table(
-    "semantic_answers",
-    metadata,
-    Column("key", Text, primary_key=True),
-    Column("scope", Text),
-    Column("embedding", HALFVEC()),
-    _time("expires_at"),
 )
 
 flags = Table(

@@ -73,7 +73,7 @@ def stored(found: DatabaseStanding) -> list[str]:
     if found.is_super:
         faults.append(
             f"DATABASE_URL signs in as {found.login}, a superuser or above row-level security: make a login of its own"
-            " with `CREATE ROLE app_login LOGIN NOINHERIT PASSWORD '...' IN ROLE app_service, app_ingest`"
+            " with `CREATE ROLE app_login LOGIN NOINHERIT PASSWORD '...' IN ROLE app_service, app_ingest, app_keeper`"
         )
     if found.role_fault:
         faults.append(f"DATABASE_URL: {found.role_fault}; `app migrate` with DATABASE_OWNER_URL sets the roles right")

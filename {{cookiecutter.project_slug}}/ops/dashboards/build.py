@@ -173,6 +173,52 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         panel("Wait before a job starts, p95", "s", (quantile(0.95, "job_queue_wait_seconds", by_="kind"), by("kind"))),
         panel("Time a job takes, p95", "s", (quantile(0.95, "job_duration_seconds", by_="kind"), by("kind"))),
     ),
+    "What is kept out, and kept": (
+        panel(
+            "Stopped on its way in or out",
+            "reqps",
+            (rate("incidents_total", by_="kind", where=_CASE), by("kind")),
+            ("sum by (kind) (incidents_open)", f"{by('kind')}, open"),
+            help_="OutputIncident (SEC-10).",
+        ),
+        panel(
+            "Refused by a limit",
+            "reqps",
+            (rate("limits_refused_total", by_="scope, unit"), f"{by('scope')} {by('unit')}"),
+            (rate("limits_unshared_total", by_="policy"), f"without Redis: {by('policy')}"),
+        ),
+        panel(
+            "Kept out now",
+            "short",
+            ("max by (cause) (restrictions_active)", by("cause")),
+            help_="SpendingRestricted (REL-5).",
+        ),
+        panel(
+            "Audit: since it was verified, and whether it is broken",
+            "s",
+            ("max(audit_verified_age_seconds)", "since the last verification"),
+            ("max(audit_broken)", "broken: 1"),
+            help_="AuditBroken (SEC-6).",
+        ),
+        panel(
+            "Sealed fields that did not open",
+            "reqps",
+            (rate("sealed_unreadable_total", by_="reason"), by("reason")),
+            help_="SealedUnreadable (SEC-8).",
+        ),
+        panel(
+            "Data that goes",
+            "s",
+            ("max(retention_age_seconds)", "since old data was last deleted"),
+            ("max(erasure_oldest_seconds)", "oldest erasure that is not done"),
+            help_="RetentionNotRun, ErasureOverdue (SEC-11).",
+        ),
+        panel(
+            "Rows deleted because of their age",
+            "short",
+            ("sum by (data) (increase(retention_removed_total[$__rate_interval]))", by("data")),
+        ),
+    ),
     "Service": (
         panel(
             "Processes that answer",
@@ -212,18 +258,6 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "s",
             ("max(directory_age_seconds)", "since it was last read"),
             help_="DirectoryStale (SEC-4).",
-        ),
-        panel(
-            "Data that goes",
-            "s",
-            ("max(retention_age_seconds)", "since old data was last deleted"),
-            ("max(erasure_oldest_seconds)", "oldest erasure that is not done"),
-            help_="RetentionNotRun, ErasureOverdue (SEC-11).",
-        ),
-        panel(
-            "Rows deleted because of their age",
-            "short",
-            ("sum by (data) (increase(retention_removed_total[$__rate_interval]))", by("data")),
         ),
     ),
 }

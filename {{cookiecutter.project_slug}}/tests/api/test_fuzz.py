@@ -15,7 +15,7 @@ from ops.prove.shots import Shot
 from ops.prove.throwing import Tally, Thrower, known_pages
 from tests.api.house import House, house
 
-COUNT, SEED = 800, 7
+COUNT, SEED = 1000, 7
 SHOT = Shot("GET", "/v1/me", "GET /v1/me", "broken")
 PEOPLE = {
     "plain": {"may": ["turns.ask", "documents.write", "turns.see_cost", "turns.see_evidence"]},
@@ -41,6 +41,10 @@ async def test_nothing_that_is_sent_breaks_the_service_or_comes_out_of_it(home: 
     assert proof.holds, "\n".join(claim.found for claim in proof.claims)
     assert set(proof.figures["made by"]) == {"schemathesis", "hypothesis", "broken"}
     operations = sum(len(each) for each in description["paths"].values()) + len(list(known_pages(description)))
+    print(
+        list(known_pages(description)),
+        sorted(f"{m.upper()} {p}" for p, each in description["paths"].items() for m in each),
+    )
     assert len(thrower.tally.labels) == operations > 60
 
 

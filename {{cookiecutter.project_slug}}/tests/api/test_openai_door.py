@@ -44,17 +44,14 @@ async def raw(served, as_):
 
 
 @pytest.mark.proves("INT-1")
-def test_a_synchronous_program_of_five_lines_gets_a_cited_answer(served, token, vendor):
-    # The service runs in this thread's loop, so the program runs in another.
+async def test_a_synchronous_program_of_five_lines_gets_a_cited_answer(served, token, vendor):
+    # The service runs in this thread's loop, so the program runs in another thread.
     def program():
         client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=token("sam.reyes"))
         with client:
             return client.chat.completions.create(model="handbook", messages=ASK)
 
-    async def run():
-        return await asyncio.to_thread(program)
-
-    answer = asyncio.get_event_loop_policy().get_event_loop().run_until_complete(run())
+    answer = await asyncio.to_thread(program)
     assert "25 days" in answer.choices[0].message.content and answer.choices[0].finish_reason == "stop"
 
 
@@ -168,7 +165,8 @@ async def test_a_rate_is_a_rate_limit_error_with_retry_after(known, vendor):
         with pytest.raises(openai.RateLimitError) as refused:
             await client.chat.completions.create(model="triage", messages=ask, stream=stream)
         assert refused.value.code == "rate_limit_exceeded" and refused.value.type == "rate_limit_error"
-        assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
+        # A window is twenty buckets, and the oldest counts as a whole (ADR 29).
+        assert 1 <= int(refused.value.response.headers["retry-after"]) <= 63
 
 
 @pytest.mark.proves("CST-3")

@@ -80,7 +80,7 @@ FORGED: dict[str, Any] = {
     "of another issuer": lambda: ERIN.token(iss="https://issuer.example"),
     "for another audience": lambda: ERIN.token(aud="another-service"),
     "without a subject": lambda: ERIN.token(sub=None),
-    "whose groups are one text": lambda: ERIN.token(groups="executives"),
+    "whose groups are texts in one": lambda: ERIN.token(groups="executives,sales"),
     "whose groups are a table": lambda: ERIN.token(groups={"executives": True}),
     "whose groups are nested lists": lambda: ERIN.token(groups=[["executives"]]),
     "with its payload exchanged": _exchanged,

@@ -15,7 +15,7 @@ NEVER_AGAIN = ((CACHE, ""), (LADDER, 'ladder = ["standard", "extractive"]'))
 # Everybody may queue work here, so that everybody may attack through it.
 ROLES = """
 [permissions]
-everyone = ["turns.ask", "documents.write", "jobs.submit"]
+everyone = ["turns.ask", "documents.write", "jobs.submit", "turns.see_cost", "turns.see_evidence"]
 operators = ["console.open", "switches.flip", "sources.ingest", "turns.read_all", "audit.read", "costs.read"]
 reviewers = ["console.open", "reviews.decide"]
 

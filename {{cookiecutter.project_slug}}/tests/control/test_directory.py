@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from app import refusals
 from app.control.directory import fetch, read
 from app.errors import BadInput, DependencyDown
-from app.settings import _directory_faults
 
 
 def document(*groups: dict[str, Any], key: str = "Resources") -> bytes:
@@ -83,5 +83,6 @@ async def test_it_comes_from_a_file_or_an_address(tmp_path: Path, monkeypatch: p
 
 
 def test_an_address_without_encryption_is_refused_at_the_start() -> None:
-    assert _directory_faults("http://id.example/groups") and not _directory_faults("https://id.example/groups")
-    assert not _directory_faults("http://127.0.0.1:9/groups") and not _directory_faults("/etc/groups.json")
+    refused = {where for where in ("http://id.example/g", "https://id.example/g", "http://127.0.0.1:9/g", "/etc/g.json")
+               if list(refusals._directory(where))}  # fmt: skip
+    assert refused == {"http://id.example/g"}

@@ -132,7 +132,7 @@ def check_services() -> None:
     for process in PROCESSES:
         for container in containers_of(process).values():
             assert container["readonlyRootFilesystem"] is True and container["user"] == "10001:10001"
-            assert [mount["containerPath"] for mount in container["mountPoints"]] == ["/tmp"]  # noqa: S108
+            assert [mount["containerPath"] for mount in container["mountPoints"]] == ["/tmp"]
     assert containers_of("api")["api"]["dependsOn"] == [{"containerName": "migrate", "condition": "SUCCESS"}]
     targets = boto3.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     scaled = sorted(target["ResourceId"].split("/")[-1] for target in targets["ScalableTargets"])

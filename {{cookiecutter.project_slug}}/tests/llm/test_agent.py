@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from app.domain.masking import Masks
 from app.domain.outcome import Outcome
 from app.domain.tool import Tool
 from app.domain.turn import Draft, StopTurn, Turn
 from app.errors import CannotStart
+from app.guard.pii import PLAIN
 from app.llm.catalog import Provider
 from app.settings import ROOT
 from app.turn.actions import InTurn
@@ -219,7 +221,7 @@ COUNT = 'tool=count_words:{"text": "one two three"}'
 async def test_every_vendors_format_carries_the_loop(provider: Provider, build: Build, vendor: RunningVendor) -> None:
     vendor.will(COUNT)
     asked = equipped("standard")
-    draft = await build(provider).agent(asked, triage_free(), InTurn(asked, {}))
+    draft = await build(provider).agent(asked, triage_free(), InTurn(asked, Masks(rules=PLAIN)))
     assert (draft.text, draft.rung) == ('The tool said: {"words": 3}', "standard")
     assert [(call.purpose, call.provider, call.error) for call in asked.tape.calls] == [("agent", provider, "")] * 2
     assert [use.outcome for use in asked.tape.tools] == ["ran"]
@@ -229,7 +231,7 @@ async def test_every_vendors_format_carries_the_loop(provider: Provider, build: 
 async def test_a_tool_gets_the_real_data_behind_a_placeholder(build: Build, vendor: RunningVendor) -> None:
     vendor.will('tool=count_words:{"text": "<EMAIL_1>"}')
     asked = equipped("standard")
-    draft = await build().agent(asked, triage_free(), InTurn(asked, {"<EMAIL_1>": "one two three"}))
+    draft = await build().agent(asked, triage_free(), InTurn(asked, Masks({"<EMAIL_1>": "one two three"}, rules=PLAIN)))
     assert draft.text == 'The tool said: {"words": 3}'
     assert asked.tape.tools[0].arguments == {"text": "<EMAIL_1>"}
 
@@ -242,7 +244,7 @@ def triage_free() -> Any:
 async def test_an_answer_of_the_wrong_shape_is_asked_for_once_more(build: Build, vendor: RunningVendor) -> None:
     vendor.will(COUNT, "wrong_schema", 'say={"colour": "red", "size": 3}')
     asked = equipped("standard")
-    draft = await build().agent(asked, triage_prompt(), InTurn(asked, {}))
+    draft = await build().agent(asked, triage_prompt(), InTurn(asked, Masks(rules=PLAIN)))
     assert draft.data == {"colour": "red", "size": 3} and asked.tape.raw == ""
     assert len(asked.tape.calls) == 3
 
@@ -251,7 +253,7 @@ async def test_a_wrong_shape_twice_goes_to_a_person_with_what_was_said(build: Bu
     vendor.will("wrong_schema", "wrong_schema")
     asked = equipped("standard")
     with pytest.raises(StopTurn) as stop:
-        await build().agent(asked, triage_prompt(), InTurn(asked, {}))
+        await build().agent(asked, triage_prompt(), InTurn(asked, Masks(rules=PLAIN)))
     assert stop.value.outcome is Outcome.ESCALATED_REVIEW and "unexpected" in asked.tape.raw
 
 
@@ -260,7 +262,7 @@ async def test_when_every_model_fails_the_ladders_other_rungs_answer(build: Buil
     vendor.will("400")
     said = Draft("By rules.", "rules", Outcome.ANSWERED_RULES)
     asked = equipped("standard", "rules", rules=lambda _: said)
-    draft = await build().agent(asked, triage_free(), InTurn(asked, {}))
+    draft = await build().agent(asked, triage_free(), InTurn(asked, Masks(rules=PLAIN)))
     assert (draft.rung, draft.text) == ("rules", "By rules.")
     assert [skip.rung for skip in asked.tape.skipped] == ["standard"]
     assert len(vendor.requests) == 1
@@ -270,7 +272,7 @@ async def test_no_evidence_ends_the_loop_with_the_contracts_words(build: Build, 
     vendor.will(COUNT, "no_evidence")
     asked = equipped("standard")
     with pytest.raises(StopTurn) as stop:
-        await build().agent(asked, answer_prompt(), InTurn(asked, {}))
+        await build().agent(asked, answer_prompt(), InTurn(asked, Masks(rules=PLAIN)))
     assert stop.value.outcome is Outcome.REFUSED_NO_EVIDENCE
 
 

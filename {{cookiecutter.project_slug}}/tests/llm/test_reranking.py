@@ -1,7 +1,7 @@
 """A reranker puts passages into its order, in both shapes; away, late or broken it is done without, on the record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -90,8 +90,12 @@ async def test_a_reranker_that_keeps_failing_is_not_called_for_a_while(make: Mak
     assert len(tape.calls) < 30
 
 
+async def plain(texts: Sequence[str]) -> list[str]:
+    return list(texts)
+
+
 def test_a_reranker_without_an_address_stops_the_start() -> None:
     models = catalog.parse({"roles": {}, "rerank": {"model": "judge"}})
     with pytest.raises(CannotStart, match=r"models.toml: rerank.model is 'judge'.*set RERANK_BASE_URL"):
-        wired(models, make_settings("", ""), Turnstile(None))
-    assert wired(catalog.parse({"roles": {}}), make_settings("", ""), Turnstile(None)) is None
+        wired(models, make_settings("", ""), Turnstile(None), plain)
+    assert wired(catalog.parse({"roles": {}}), make_settings("", ""), Turnstile(None), plain) is None

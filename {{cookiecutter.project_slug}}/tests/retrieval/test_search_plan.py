@@ -39,7 +39,7 @@ class Judge:
 class Wordless:
     """An embedding model that is away."""
 
-    async def question(self, text: str, *, tape: Tape | None = None) -> Sought:
+    async def question(self, text: str, *, outside: str = "", tape: Tape | None = None) -> Sought:
         return Sought("lexical-1", None, "the embedding model gave no vector: timeout")
 
 
