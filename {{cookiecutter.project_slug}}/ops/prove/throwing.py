@@ -69,8 +69,8 @@ class Tally:
         self.times_s.append(seconds)
         body = answer.text
         if answer.status_code >= 400:
-            # A form that is given back holds what was typed into it, beside the rows that others' requests left; what is
-            # said about it does not.
+            # A form that is given back holds what was typed into it, and rows that others' requests left; what is said
+            # about it does not.
             self.hear(
                 "error answers",
                 TYPED.sub("", body),
