@@ -15,7 +15,7 @@ import structlog
 
 from app.control.addresses import V6_PREFIX
 from app.domain.identity import Principal
-from app.errors import AppError, BadInput, Restricted
+from app.errors import AppError, BadInput, Restricted, quoted
 from app.store import restrictions as table
 from app.store.background import ended
 from app.store.broadcast import Broadcast
@@ -138,7 +138,7 @@ def _subject(written: str) -> str:
     kind, _, name = written.strip().partition(":")
     if kind not in KINDS or not name.strip() or "\x00" in name:
         raise BadInput(
-            f"{written[:100]!r} names nobody; write user:<id>, key:<id> or address:<one, or a network>.",
+            f"The subject {quoted(written)} names nobody; write user:<id>, key:<id> or address:<one, or a network>.",
             errors=[{"field": "subject", "wrong": "unknown form"}],
         )
     if kind != "address":
@@ -146,7 +146,7 @@ def _subject(written: str) -> str:
     try:
         found = ip_network(name.strip(), strict=False)
     except ValueError as error:
-        raise BadInput(f"{name[:100]!r} is no address and no network: {error}.") from error
+        raise BadInput(f"The subject {quoted(name)} is no address and no network.") from error
     if isinstance(found, IPv6Network) and found.prefixlen > V6_PREFIX:
         # Whoever has one address of such a network has all of them.
         found = found.supernet(new_prefix=V6_PREFIX)

@@ -88,7 +88,9 @@ class Tally:
 
 def _fault(answer: httpx2.Response, body: str) -> str:
     """Say what is wrong with an answer; the name of a documented refusal, or nothing."""
-    if answer.status_code == 400 and body == NO_HTTP:
+    # What the web server cannot read never reaches us; an answer to HEAD has no words.
+    said = body or (NO_HTTP if answer.request.method == "HEAD" and "x-request-id" not in answer.headers else "")
+    if answer.status_code == 400 and said == NO_HTTP:
         return NAMED[-1]
     lacking = [name for name in HEADERS if name not in answer.headers]
     if lacking:
