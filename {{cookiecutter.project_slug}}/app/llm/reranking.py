@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from time import perf_counter
 
 import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from app.domain.turn import Call, Price, Tape, Usage
 from app.llm import rerank_shape
 from app.llm.catalog import Catalog, ModelRef, RerankChoice, Tokens
+from app.llm.doorway import recorded
 from app.llm.line import Line, target
 from app.llm.rerank_shape import PATH, Judged
 from app.llm.resilience import describe, now_s, retry_after_s, verdict, was_billed
@@ -22,7 +21,6 @@ from app.store.door import HeldBack, Verdict
 from app.store.turnstile import Busy, Place, Turnstile
 
 log = structlog.get_logger(__name__)
-_tracer = trace.get_tracer(__name__)
 PROVIDER = "rerank"
 RUNG = "rerank"
 CONNECT_S = 1.0
@@ -68,9 +66,8 @@ class Reranker:
         )
         try:
             async with asyncio.timeout_at(until_s):
-                judged = await self._judged(
-                    orjson.dumps(wanted), len(texts), place, tape if tape is not None else Tape()
-                )
+                recording = self._recorded(tape if tape is not None else Tape(), until_s)
+                judged = await self._judged(orjson.dumps(wanted), len(texts), place, recording)
         except Exception as error:
             log.warning("search.not_reranked", reason=describe(error))
             return None
@@ -85,13 +82,14 @@ class Reranker:
         limits = self._catalog.limits
         return limits.models.get(self._choice.model) or limits.concurrent_calls
 
-    async def _judged(self, body: bytes, texts: int, place: Place, tape: Tape) -> Judged:
+    async def _judged(
+        self, body: bytes, texts: int, place: Place, recording: AbstractContextManager[list[Judged]]
+    ) -> Judged:
         ended: Verdict = "good"
         told_s = None
         began = now_s()
-        held: list[Judged] = []
         try:
-            with self._recorded(tape, held):
+            with recording as held:
                 held.append(rerank_shape.read(await self._line.whole(self._target, body), texts=texts))
             return held[0]
         except BaseException as error:
@@ -105,33 +103,17 @@ class Reranker:
             await self._turnstile.leave(place, ended, retry_after_s=told_s or 0.0)
 
     @contextmanager
-    def _recorded(self, tape: Tape, held: list[Judged]) -> Iterator[None]:
-        """On the way out there is a span and a row for the ledger, failed calls included."""
-        failure: BaseException | None = None
-        attributes = {"gen_ai.operation.name": "rerank", "gen_ai.request.model": self._choice.model}
+    def _recorded(self, tape: Tape, until_s: float) -> Iterator[list[Judged]]:
+        held: list[Judged] = []
         started = perf_counter()
-        # The exception's text may quote the question, so the span gets the error's type only.
-        with _tracer.start_as_current_span(
+        with recorded(
+            tape,
             f"rerank {self._choice.model}",
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except asyncio.CancelledError:
-                failure = TimeoutError()
-                raise
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                row = self._row(held, failure, ms=(perf_counter() - started) * 1000)
-                tape.calls.append(row)
-                span.set_attribute("gen_ai.usage.input_tokens", row.usage.input_tokens)
-                if failure is not None:
-                    span.set_status(Status(StatusCode.ERROR, row.error))
+            attributes={"gen_ai.operation.name": "rerank", "gen_ai.request.model": self._choice.model},
+            until_s=until_s,
+            row=lambda failure: self._row(held, failure, ms=(perf_counter() - started) * 1000),
+        ):
+            yield held
 
     def _row(self, held: Sequence[Judged], failure: BaseException | None, *, ms: float) -> Call:
         cost, price = self._cost(held, failure)
