@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from time import perf_counter
@@ -77,12 +77,12 @@ class Reranker:
         wanted = rerank_shape.body(self._choice.shape, self._choice.model, question=question, texts=texts)
         try:
             async with asyncio.timeout_at(until_s):
-                with self._recorded(tape if tape is not None else Tape(), until_s) as held:
-                    held.append(await self._judged(orjson.dumps(wanted), len(texts), place))
+                recording = self._recorded(tape if tape is not None else Tape(), until_s)
+                judged = await self._judged(orjson.dumps(wanted), len(texts), place, recording)
         except Exception as error:
             log.warning("search.not_reranked", reason=describe(error))
             return None
-        return held[0].scores
+        return judged.scores
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -93,12 +93,16 @@ class Reranker:
         limits = self._catalog.limits
         return limits.models.get(self._choice.model) or limits.concurrent_calls
 
-    async def _judged(self, body: bytes, texts: int, place: Place) -> Judged:
+    async def _judged(
+        self, body: bytes, texts: int, place: Place, recording: AbstractContextManager[list[Judged]]
+    ) -> Judged:
         ended: Verdict = "good"
         told_s = None
         began = now_s()
         try:
-            return rerank_shape.read(await self._line.whole(self._target, body), texts=texts)
+            with recording as held:
+                held.append(rerank_shape.read(await self._line.whole(self._target, body), texts=texts))
+            return held[0]
         except BaseException as error:
             had_s = self._choice.timeout_ms / 1000
             # Cut off by our own limit is as bad an end as any other.

@@ -36,6 +36,7 @@ _PASSED_OVER = (
     ".pptx",
     ".lock.hcl",
 )
+_OF_ONE_MACHINE = {".env", ".git", ".local", ".venv"}
 _FILTERS = (
     "detect_secrets.filters.allowlist.is_line_allowlisted",
     "detect_secrets.filters.heuristic.is_sequential_string",
@@ -60,12 +61,13 @@ class Found:
 
 
 def files(root: Path = ROOT) -> list[str]:
-    """List the files that git keeps or would keep, or everything where there is no git."""
+    """List the files that git keeps or would keep; where there is no git, all but what belongs to one machine."""
     command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode == 0 and listed.stdout:
         return [name for name in listed.stdout.splitlines() if (root / name).is_file()]
-    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+    here = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+    return [str(path) for path in here if path.parts[0] not in _OF_ONE_MACHINE]
 
 
 def scan(root: Path, names: Iterable[str]) -> list[Found]:

@@ -84,6 +84,12 @@ def test_every_test_asserts_something():
     assert not silent
 
 
+def test_no_test_stops_the_clock_that_all_servers_of_the_run_sleep_by():
+    stopped = re.compile(r"""setattr\(\s*(time\s*,\s*["']|["']time\.)(monotonic|perf_counter)""")
+    assert stopped.search('monkeypatch.setattr(time, "monotonic", lambda: 1)')
+    assert not [relative(path) for path in TESTS if path != Path(__file__) and stopped.search(path.read_text())]
+
+
 def test_no_python_file_holds_template_syntax():
     left = [relative(path) for path in CODE + TESTS if re.search(r"\{\{\s*cookiecutter|\{%[^\n]*%\}", path.read_text())]
     assert not [name for name in left if not name.startswith(("tests/", "ops/template_update"))]
