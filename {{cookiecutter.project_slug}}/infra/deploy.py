@@ -28,8 +28,9 @@ REQUIRED = {
     "app_data_keys": "openssl rand -base64 32, kept in your secret store: without it sealed data is lost",
 }
 # Terraform asks for every variable even where a destroy uses none of them.
-ASKED_FOR = [*REQUIRED, "model_api_key"]
+ASKED_FOR = [*REQUIRED, "model_api_key", "oidc_client_secret"]
 UNUSED_VALUE = "not-used-by-a-destroy-" + "0" * 16
+UNUSED_VALUES = {**dict.fromkeys(ASKED_FOR, UNUSED_VALUE), "app_data_keys": "0" * 43 + "="}
 
 
 class TerraformError(Exception):
@@ -75,7 +76,8 @@ class Deployment:
 
     def destroy(self, *, auto_approve: bool = False) -> int:
         """Delete everything this environment holds, after the same question; returns the number of changes."""
-        unused = {f"TF_VAR_{name}": UNUSED_VALUE for name in ASKED_FOR if f"TF_VAR_{name}" not in os.environ}
+        variables = {f"TF_VAR_{name}": value for name, value in UNUSED_VALUES.items()}
+        unused = {name: value for name, value in variables.items() if name not in os.environ}
         with _environment(unused), self.planned(destroy=IsFlagged) as plan:
             return self._carry_out(plan, auto_approve=auto_approve)
 

@@ -50,5 +50,7 @@ module "service" {
   app_secret_key        = var.app_secret_key
   app_data_keys         = var.app_data_keys
   model_api_key         = var.model_api_key
+  sign_in_with_secret   = var.sign_in_with_secret
+  oidc_client_secret    = var.oidc_client_secret
   secrets_version       = var.secrets_version
 }

@@ -96,6 +96,12 @@ variable "model_provider" {
   }
 }
 
+variable "sign_in_with_secret" {
+  type        = bool
+  default     = false
+  description = "true: your issuer gave this service a client secret (APP_OIDC_CLIENT_ID is in settings)."
+}
+
 variable "settings" {
   type        = map(string)
   description = "Environment variables of every process (docs/reference/settings.md). Not for secrets: they show in the task definition."
@@ -169,5 +175,18 @@ variable "model_api_key" {
   validation {
     condition     = var.model_provider == "none" || var.model_api_key != null
     error_message = "model_provider is not none: set TF_VAR_model_api_key."
+  }
+}
+
+variable "oidc_client_secret" {
+  type        = string
+  default     = null
+  sensitive   = true
+  ephemeral   = true
+  description = "TF_VAR_oidc_client_secret, the service's APP_OIDC_CLIENT_SECRET: in neither plan nor state."
+
+  validation {
+    condition     = !var.sign_in_with_secret || var.oidc_client_secret != null
+    error_message = "sign_in_with_secret is true: set TF_VAR_oidc_client_secret."
   }
 }

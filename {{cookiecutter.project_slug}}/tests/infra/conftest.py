@@ -26,6 +26,7 @@ SECRETS = {
     "app_secret_key": "app-secret-key-of-the-test-0123456789",
     "app_data_keys": "ZGF0YSBrZXkgb2YgdGhlIHRlc3QsIDMyIGJ5dGVzISE=",
     "model_api_key": "model-api-key-of-the-test",
+    "oidc_client_secret": "client-secret-of-the-test",
 }
 
 
@@ -134,7 +135,7 @@ def account(emulated_aws: str, infra_copy: Path) -> Path:
     backend.write_text(_set(backend.read_text(), "bucket", STATE_BUCKET))
     for path in (infra_copy / "config").glob("*.tfvars"):
         text = _set(_set(path.read_text(), "certificate_arn", certificate), "region", REGION)
-        path.write_text(text + 'model_provider = "openai"\n')
+        path.write_text(text + 'model_provider = "openai"\nsign_in_with_secret = true\n')
     # The emulator's own failures are answered with 500, which the provider would retry for ten minutes.
     (infra_copy / "emulated_override.tf").write_text('provider "aws" {\n  max_retries = 1\n}\n')
     return infra_copy

@@ -176,8 +176,9 @@ def check_secrets(secrets: dict[str, str]) -> None:
     assert held["APP_SECRET_KEY"] == secrets["app_secret_key"]
     assert held["APP_DATA_KEYS"] == secrets["app_data_keys"]
     assert held["OPENAI_API_KEY"] == secrets["model_api_key"]
+    assert held["APP_OIDC_CLIENT_SECRET"] == secrets["oidc_client_secret"]
     given = {one["name"] for one in containers_of("api")["api"]["secrets"]}
-    assert given == {"DATABASE_URL", "REDIS_URL", "APP_SECRET_KEY", "APP_DATA_KEYS", "OPENAI_API_KEY"}
+    assert given == held.keys() - {"DATABASE_OWNER_URL"}
 
     state = boto3.client("s3").get_object(Bucket="infra-test-terraform-state", Key="dev/terraform.tfstate")
     text = state["Body"].read().decode()

@@ -6,6 +6,7 @@ locals {
       APP_DATA_KEYS  = aws_secretsmanager_secret.app_data_keys.arn
     },
     { for name, secret in aws_secretsmanager_secret.model_api_key : name => secret.arn },
+    { for secret in aws_secretsmanager_secret.oidc_client_secret : "APP_OIDC_CLIENT_SECRET" => secret.arn },
   )
   migration_secrets = merge(local.runtime_secrets, {
     DATABASE_OWNER_URL = var.data_secret_arns["DATABASE_OWNER_URL"]

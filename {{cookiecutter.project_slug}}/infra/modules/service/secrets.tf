@@ -42,3 +42,16 @@ resource "aws_secretsmanager_secret_version" "model_api_key" {
   secret_string_wo         = var.model_api_key
   secret_string_wo_version = var.secrets_version
 }
+
+resource "aws_secretsmanager_secret" "oidc_client_secret" {
+  count                   = var.sign_in_with_secret ? 1 : 0
+  name                    = "${var.name}/APP_OIDC_CLIENT_SECRET"
+  recovery_window_in_days = var.protect_data ? 7 : 0
+}
+
+resource "aws_secretsmanager_secret_version" "oidc_client_secret" {
+  count                    = var.sign_in_with_secret ? 1 : 0
+  secret_id                = aws_secretsmanager_secret.oidc_client_secret[0].id
+  secret_string_wo         = var.oidc_client_secret
+  secret_string_wo_version = var.secrets_version
+}

@@ -100,6 +100,19 @@ variable "model_api_key" {
   description = "Key of model_provider."
 }
 
+variable "sign_in_with_secret" {
+  type        = bool
+  description = "Whether there is an oidc_client_secret."
+}
+
+variable "oidc_client_secret" {
+  type        = string
+  default     = null
+  sensitive   = true
+  ephemeral   = true
+  description = "The service's APP_OIDC_CLIENT_SECRET."
+}
+
 variable "secrets_version" {
   type        = number
   description = "Raised to hand out changed secrets."
