@@ -7,6 +7,7 @@ from typing import Any
 
 from app.control import budgets
 from app.control.auth import Authenticator
+from app.control.budgets import Budgets
 from app.control.flags import Flags, switch_definition, switch_key
 from app.control.people import People
 from app.control.roles import Roles
@@ -22,25 +23,18 @@ from app.store.db import Database
 from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry import metrics
-from app.turn.admit import Admit, Leave
-from app.turn.answer import Answer
-from app.turn.check import Check, Unmask
-from app.turn.judge import Judge
 from app.turn.pipeline import Pipeline
-from app.turn.record import Record
-from app.turn.retrieve import Retrieve
-from app.turn.screen import Screen
 from app.turn.shadow import Shadows, alone
 from app.wiring import embedding, identity, usecases, vendors
 from app.wiring.data_life import DataLife, data_life
-from app.wiring.documents import documents
-from app.wiring.exits import exits
+from app.wiring.documents import Documents, documents
 from app.wiring.expecting import asked
 from app.wiring.ground import Ground, ground
 from app.wiring.inspecting import inspection
 from app.wiring.limiting import Limiting, limiting
 from app.wiring.privacy import Acquaintance
-from app.wiring.recalling import Recalling, recalling
+from app.wiring.recalling import Recalling
+from app.wiring.turns import Turns, turns
 from app.wiring.watch import Watch
 from app.work.actions import Actions
 from app.work.audit import AuditKeeper
@@ -166,62 +160,74 @@ class Service:
 def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     """Put the rooms together; nothing is connected yet. Raises CannotStart with every fault of the contracts."""
     on = ground(settings, dispatch)
-    cases, database, people, relay = on.cases, on.database, on.people, on.relay
-    flags = Flags(database, on.broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
+    flags = Flags(on.database, on.broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
     gateway = Gateway(on.models, on.providers, limits=vendors.call_limits(settings), turnstile=on.turnstile)
-    limits = budgets.Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
-    retrieve, keeper = Retrieve((library := documents(on)).searcher), BudgetKeeper(database, cases, limits)
-    given_before = recalling(on.shared, on.models, library.embedders.chosen, gateway=gateway, cases=cases)
-    before, life = limiting(on, _own(settings, "limits")), data_life(on, _own(settings, "retention"))
-    pipeline = Pipeline(
-        admit=Admit(database, flags, before.limits, before.restrictions, limits),
-        screen=Screen(on.privacy, gateway, settings.secret_key.get_secret_value()),
-        recall=given_before.recall(database, gateway),
-        retrieve=retrieve,
-        answer=Answer(gateway, library.searcher, flags, leaving := exits(settings)),
-        check=Check(leaving, Judge(gateway)),
-        unmask=Unmask(),
-        record=Leave(before.limits, Record(database, on.privacy)),
-        remember=given_before.remember(database),
-    )
-    pipeline = (shadows := Shadows(pipeline, gateway)).beside(pipeline)
-    runs = library.ingestion, flags, people, relay, settings.job_lease_s, Actions(database, cases, people)
-    directory, authenticator = _directory(on), identity.authenticator(settings, people, database)
-    kept = directory, Schedule(database, cases), library.embedding, Sealing(database), AuditKeeper(database)
+    spending = Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
+    library, before = documents(on), limiting(on, _own(settings, "limits"))
+    asking = turns(on, flags=flags, gateway=gateway, library=library, limiting=before, budgets=spending)
+    directory, authenticator = _directory(on), identity.authenticator(settings, on.people, on.database)
+    life = data_life(on, _own(settings, "retention"))
     return Service(
         settings=settings,
-        usecases=cases,
-        database=database,
+        usecases=on.cases,
+        database=on.database,
         ingest_database=on.ingest_database,
         broadcast=on.broadcast,
         authenticator=authenticator,
         roles=on.roles,
-        people=people,
+        people=on.people,
         flags=flags,
         limiting=before,
         gateway=gateway,
         turnstile=on.turnstile,
         searcher=library.searcher,
         shared=on.shared,
-        recalling=given_before,
-        pipeline=pipeline,
-        shadows=shadows,
-        acquaintance=Acquaintance(settings, database, on.privacy),
+        recalling=asking.recalling,
+        pipeline=asking.pipeline,
+        shadows=asking.shadows,
+        acquaintance=Acquaintance(settings, on.database, on.privacy),
         reading=library.reading,
         embedders=library.embedders,
         spaces=library.spaces,
         embedding=library.embedding,
-        jobs=Jobs(database, cases, pipeline, *runs, library.embedding, *life.jobs),
-        keys=identity.key_desk(database, on.broadcast, authenticator, usecases=cases),
-        reviews=Reviews(database, cases, relay),
-        inspection=inspection(on, retrieve=retrieve, questions=library.spaces, authenticator=authenticator),
+        jobs=_jobs(on, asking, flags, library, life),
+        keys=identity.key_desk(on.database, on.broadcast, authenticator, usecases=on.cases),
+        reviews=Reviews(on.database, on.cases, on.relay),
+        inspection=inspection(on, retrieve=asking.retrieve, questions=library.spaces, authenticator=authenticator),
         data_life=life,
-        auditing=Auditing(database),
-        incidents=Incidents(database),
+        auditing=Auditing(on.database),
+        incidents=Incidents(on.database),
         directory=directory,
-        housekeeping=Housekeeping(database, relay, keeper, *kept, before.spikes, *life.jobs),
-        forecaster=Forecaster(database, cases, on.models, gateway.models.ref, asked),
+        housekeeping=Housekeeping(
+            on.database,
+            on.relay,
+            BudgetKeeper(on.database, on.cases, spending),
+            directory,
+            Schedule(on.database, on.cases),
+            library.embedding,
+            Sealing(on.database),
+            AuditKeeper(on.database),
+            before.spikes,
+            *life.jobs,
+        ),
+        forecaster=Forecaster(on.database, on.cases, on.models, gateway.models.ref, asked),
         watch=Watch(),
+    )
+
+
+def _jobs(on: Ground, asking: Turns, flags: Flags, library: Documents, life: DataLife) -> Jobs:
+    return Jobs(
+        on.database,
+        on.cases,
+        asking.pipeline,
+        library.ingestion,
+        flags,
+        on.people,
+        on.relay,
+        on.settings.job_lease_s,
+        Actions(on.database, on.cases, on.people),
+        library.embedding,
+        *life.jobs,
     )
 
 
