@@ -21,7 +21,7 @@ NEW_KEY = "`app seal new-key` makes one"
 def faults(settings: "Settings") -> list[str]:
     """List every fault of the settings, each with its name and the cure; production refuses more."""
     found = [*_addresses(settings), *_secret(settings), *_data_keys(settings), *_directory(settings.directory)]
-    found += [*_origins(settings), *_issuer(settings)]
+    found += [*_origins(settings), *_issuer(settings), *_flags(settings.flags_source)]
     if settings.is_production:
         found += [*_identity(settings), *_openness(settings), *_plain(settings), *_owners(settings)]
         found += _provider(settings)
@@ -67,6 +67,14 @@ def _directory(where: str) -> Iterator[str]:
     parts = urlsplit(where)
     if "://" in where and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
         yield f"APP_DIRECTORY begins with {parts.scheme}://; write a file's path, or an address with https://"
+
+
+def _flags(where: str) -> Iterator[str]:
+    parts = urlsplit(where)
+    if where and (parts.scheme not in ("flagd", "http", "https") or not parts.hostname):
+        yield f"APP_FLAGS_SOURCE is {where!r}; write flagd://host:port or the https:// address of an OFREP server"
+    elif parts.username or parts.password:
+        yield "APP_FLAGS_SOURCE holds a password, which pages would show; put the server's token into APP_FLAGS_TOKEN"
 
 
 def _origins(settings: "Settings") -> Iterator[str]:
@@ -137,6 +145,7 @@ def _dependencies(settings: "Settings") -> list[tuple[str, str, str]]:
         ("ANTHROPIC_BASE_URL", settings.anthropic_base_url, https),
         ("OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url, https),
         ("RERANK_BASE_URL", settings.rerank_base_url, https),
+        ("APP_FLAGS_SOURCE", settings.flags_source, https),
     ]
 
 

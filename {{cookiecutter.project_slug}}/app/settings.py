@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="host names by which the service may be asked; empty: in production that of the public URL"
     )
+    webhooks_internal: bool = Field(
+        False, description="receivers of events may stand inside your network, and be reached without TLS"
+    )
     plain_hosts: str = Field(
         "", description="hosts that production may reach without TLS, separated by commas; empty: this machine alone"
     )
@@ -53,6 +56,11 @@ class Settings(BaseSettings):
         "", description="networks whose X-Forwarded-For is believed, separated by commas; empty: nobody's"
     )
     paused: bool = Field(False, description="break-glass: pauses the AI without database or Redis")
+    paused_file: str = Field("", description="break-glass: a file that pauses the AI for as long as it is there")
+    flags_source: str = Field(
+        "", description="where flags live: empty: our own table; else flagd://host:port, or an OFREP server's address"
+    )
+    flags_token: SecretStr = Field(SecretStr(""), description="bearer token that the OFREP server asks for, if any")
     local_dir: Path = Field(ROOT / ".local", description="where the embedded engines of development keep their data")
     usecases_dir: Path = Field(ROOT / "usecases", description="the folder of use cases")
     config_dir: Path = Field(ROOT / "config", description="the folder of configuration files")

@@ -27,18 +27,19 @@ from app.api.problems import tree
 from app.cli.commands import MODULES
 from app.console import pages as console
 from app.console.words import OUTCOMES
-from app.control.flags import EVERYTHING, switch_key
 from app.domain.contract import Contract
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
 from app.domain.source import Body, Bucket, Folder, Item, Query, Source, Web
+from app.domain.switch import EVERYTHING, switch_key
+from app.domain.switch import KINDS as SUBJECTS
 from app.evaluation.cases import Case, Expect
 from app.evaluation.questions import Mark, Question
 from app.evaluation.readiness import requirements
 from app.llm.prompts import DATA_RULE, EVIDENCE_RULE, KINDS, SCHEMA_RULE
 from app.retrieval.sources.rights import Entry
 from app.settings import ROOT, Settings
-from ops import formats
+from ops import events, formats
 from ops.alerts import reference as metrics
 
 FOLDER = ROOT / "docs/reference"
@@ -59,6 +60,7 @@ KINDS_OF_VALUES = {
     "tuple[str, ...]": "list of text",
     "tuple[Mark, ...]": "list of tables",
     "int | None": "whole number",
+    "tuple[Candidate, ...]": "list of tables",
     "dict[str, str]": "name to text",
     "dict[str, int]": "name to whole number",
     "dict[str, tuple[str, ...]]": "name to list of text",
@@ -173,8 +175,10 @@ def flags_page() -> str:
     rows = [
         (f"`{switch_key(EVERYTHING)}`", "every use case", "`config/flags.toml`"),
         (f"`{switch_key('<name>')}`", "the use case `<name>`", "made by itself for each folder in `usecases/`"),
+        *((f"`{switch_key(f'{kind}:<name>')}`", WORDS["switches"][kind], "made when first used") for kind in SUBJECTS),
+        ("`rollout.<name>`", "nothing: it says which arm of `<name>` answers whom", "made by `app rollout start`"),
     ]
-    return page("flags", table(("flag", "off means: refused with `paused_switch`", "comes from"), rows))
+    return page("flags", table(("flag", "what it turns off", "comes from"), rows))
 
 
 def http_page() -> str:
@@ -271,14 +275,13 @@ def contract_page() -> str:
     )
 
 
-def contract_keys() -> Iterator[tuple[str, FieldInfo]]:
+def contract_keys(part: type[BaseModel] = Contract, before: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Give every key of contract.toml with its field."""
-    for name, field in Contract.model_fields.items():
-        if not _is_part(field):
-            yield name, field
-            continue
-        for inner, inner_field in cast(type[BaseModel], field.annotation).model_fields.items():
-            yield f"{name}.{inner}", inner_field
+    for name, field in part.model_fields.items():
+        if _is_part(field):
+            yield from contract_keys(cast(type[BaseModel], field.annotation), f"{before}{name}.")
+        else:
+            yield f"{before}{name}", field
 
 
 def _is_part(field: FieldInfo) -> bool:
@@ -332,10 +335,8 @@ def sources_page() -> str:
         for each in fields(kind)
     ]  # fmt: skip
     entry = words_for("readers", Entry.model_fields)
-    item, body = (
-        words_for("item", [each.name for each in fields(Item)]),
-        words_for("body", [e.name for e in fields(Body)]),
-    )
+    item = words_for("item", [each.name for each in fields(Item)])
+    body = words_for("body", [each.name for each in fields(Body)])
     said = WORDS["page"]["sources"]
     return page(
         "sources",
@@ -374,8 +375,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "evaluation.md": evaluation_page,
     "prompt.md": prompt_page,
     "sources.md": sources_page,
-    "formats.md": formats.page,
-    "metrics.md": metrics.page,
+    **{"formats.md": formats.page, "metrics.md": metrics.page, "events.md": events.page},
 }
 
 

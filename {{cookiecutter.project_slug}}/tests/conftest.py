@@ -22,7 +22,10 @@ from app.wiring.service import Service, build
 from ops.drills.stack import Stack
 from ops.local.engines import Engines
 
-pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence", "tests.planted"]
+pytest_plugins = [
+    *("tests.fakes.fixtures", "tests.fakes.collector", "tests.agents", "tests.evidence", "tests.planted"),
+    "tests.listening",
+]
 SECRET = "for tests only, and long enough to sign with"
 
 
@@ -117,6 +120,7 @@ def make_settings(database_url: str, redis_url: str, **changes: object) -> Setti
         "usecases_dir": ROOT / "tests" / "samples",
         "flags_poll_s": 0.5,
         "job_lease_s": 1.5,
+        "webhooks_internal": True,
     }
     return Settings(_env_file=None, **{**values, **changes})  # type: ignore[call-arg, arg-type]
 
@@ -184,7 +188,7 @@ def stack() -> Iterator[Stack]:
     """The service as real processes over the use cases of tests/samples: API, workers, beat, engines of its own."""
     with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
         environment = {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET}
-        running = Stack(Path(folder), {**environment, "APP_READING_CPU_S": "5"})
+        running = Stack(Path(folder), {**environment, "APP_READING_CPU_S": "5", "APP_WEBHOOKS_INTERNAL": "true"})
         try:
             running.start()
             assert running.run("ingest").returncode == 0

@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI
 from app.api import (
     admin,
     audit,
+    cases,
+    dead_letters,
     documents,
     erasures,
     health,
@@ -15,15 +17,22 @@ from app.api import (
     inspection,
     jobs,
     keys,
+    ledger,
     me,
     openai,
     openai_errors,
+    passages,
     problems,
     restrictions,
+    reviews,
+    rollouts,
     sessions,
+    shadows,
     sources,
+    switches,
     turns,
     usecases,
+    webhooks,
 )
 from app.api.cors import Cors
 from app.api.gate import Gate
@@ -36,8 +45,8 @@ from app.wiring import process
 from app.wiring.service import Service
 
 ROUTERS = (
-    turns, sessions, jobs, documents, sources, usecases, openai, admin, keys, audit, incidents, inspection,
-    restrictions, me, erasures,
+    turns, passages, sessions, jobs, documents, sources, usecases, openai, switches, admin, ledger, keys, audit,
+    incidents, inspection, restrictions, reviews, rollouts, shadows, cases, me, erasures, webhooks, dead_letters,
     health, problems,
 )  # fmt: skip
 

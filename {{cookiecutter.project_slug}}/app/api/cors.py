@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors import CannotStart
 
 SHARED = ("/v1/", "/openai/")
-METHODS = ("GET", "POST", "PUT", "DELETE")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ASKED = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", "traceparent")
 TOLD = (
     *("X-Request-Id", "X-Turn-Id", "Location", "Retry-After", "Idempotency-Replayed", "traceparent"),

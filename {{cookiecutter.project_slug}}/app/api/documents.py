@@ -1,6 +1,5 @@
 """Documents: send one, list what I may read and why some failed, say who may read mine, delete mine."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,9 +11,8 @@ from app.api.papers import filename_of, media_type_of
 from app.api.problems import declared
 from app.api.ratelimit import Visiting
 from app.api.shapes import AccessIn, DocumentOut, JobAccepted, Text
-from app.domain.access import may_read, parse
 from app.domain.identity import Permission, Principal
-from app.errors import BadInput, Conflict, Forbidden, quoted
+from app.errors import BadInput, Forbidden, quoted
 from app.store import documents, holds
 from app.store.documents import Document
 from app.store.jobs import Order
@@ -67,13 +65,13 @@ async def list_documents(
         found = await documents.visible(
             work, claims=who.claims, usecase=usecase, status=status or "", limit=limit, offset=offset
         )
-    return [_shown(document, who) for document in found]
+    return [shown(document, who) for document in found]
 
 
 @router.get("/{document_id}", response_model=DocumentOut, responses=declared(404))
 async def read_document(document_id: UUID, service: Here, who: Asker) -> Any:
     """Give one document that you may read."""
-    return _shown(await _visible(service, who, document_id), who)
+    return shown(await _visible(service, who, document_id), who)
 
 
 @router.post("", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 413, 429))
@@ -87,7 +85,8 @@ async def send(
 ) -> JobAccepted:
     """Send a document; a job reads it, and it can be found once the job has succeeded."""
     _ensure_taken(service, who, sent.usecase)
-    access = _granted(service, who, {**given, "readers": given["readers"] or [f"user:{who.user_id}"]})
+    readers = given["readers"] or [f"user:{who.user_id}"]
+    access = asdict(service.lookback.shelf.granted(who, {**given, "readers": readers}))
     content = await sent.file.read()
     await service.limiting.upload(who, sent.usecase, visit, size_bytes=len(content))
     async with service.database.work() as work:
@@ -108,15 +107,16 @@ async def change_access(
     document_id: UUID, body: AccessIn, service: Here, who: Writer, response: Response
 ) -> JobAccepted:
     """Say who may read a document of yours; holds for every search once the job has succeeded."""
-    mine = await _mine(service, who, document_id)
-    order = {"document_id": str(document_id), "access": _granted(service, who, body.model_dump())}
+    mine = await service.lookback.shelf.mine(who, document_id)
+    access = service.lookback.shelf.granted(who, body.model_dump())
+    order = {"document_id": str(document_id), "access": asdict(access)}
     return await _accept(service, response, Order("access", mine.facts.usecase, who.user_id, who.token_groups, order))
 
 
 @router.delete("/{document_id}", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
 async def delete_document(document_id: UUID, service: Here, who: Writer, response: Response) -> JobAccepted:
     """Delete a document of yours; 409 while it is under a legal hold."""
-    mine = await _mine(service, who, document_id)
+    mine = await service.lookback.shelf.mine(who, document_id)
     async with service.database.work() as work:
         await holds.refuse_one(work, who.user_id, mine.facts.usecase, span=(mine.updated_at, mine.updated_at))
     order = {"document_id": str(document_id)}
@@ -134,31 +134,6 @@ async def _visible(service: Service, who: Principal, document_id: UUID) -> Docum
         return await documents.get(work, document_id, claims=who.claims)
 
 
-async def _mine(service: Service, who: Principal, document_id: UUID) -> Document:
-    document = await _visible(service, who, document_id)
-    if not document.facts.owner:
-        raise Conflict(f"This document follows its source {document.facts.source!r}; change it there.")
-    if document.facts.owner != who.user_id:
-        raise Forbidden("Only the person who sent a document may change it.")
-    if not who.may_use(document.facts.usecase):
-        raise Forbidden(f"This API key is not for {document.facts.usecase!r}.")
-    return document
-
-
-def _granted(service: Service, who: Principal, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse rights that the sender does not hold: nobody can push text before people outside their groups."""
-    levels, claims = service.people.roles.levels, who.claims
-    access = parse(given, levels=levels)
-    if foreign := sorted(set(access.readers) - set(claims.names)):
-        raise BadInput(f"You may share with {', '.join(claims.names)}; not with {', '.join(foreign)}.")
-    if foreign := sorted(set(access.regions) - set(claims.regions)):
-        yours = ", ".join(claims.regions) or "none"
-        raise BadInput(f"Your regions are: {yours}; you cannot send a document for {', '.join(foreign)}.")
-    if not may_read(access, claims, levels):
-        raise BadInput("You could not read it yourself: you are denied, or not cleared for its classification.")
-    return asdict(access)
-
-
 def _ensure_taken(service: Service, who: Principal, usecase: str) -> None:
     """Raise BadInput for a use case that there is not, Forbidden for one that takes no documents of this person."""
     found = service.usecases.get(usecase)
@@ -169,7 +144,8 @@ def _ensure_taken(service: Service, who: Principal, usecase: str) -> None:
         raise Forbidden(f"You may not send documents to {usecase!r}.")
 
 
-def _shown(document: Document, who: Principal) -> dict[str, Any]:
+def shown(document: Document, who: Principal) -> dict[str, Any]:
+    """Give the JSON of a document as this person may know it."""
     facts = document.facts
     access, is_mine = facts.access, facts.owner == who.user_id
     return {

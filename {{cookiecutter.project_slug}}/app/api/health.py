@@ -24,6 +24,8 @@ async def ready(service: Here, response: Response) -> HealthOut:
     notes = [service.acquaintance.privacy.note]
     if reason := service.flags.why_paused(""):
         notes.append(f"the AI is paused: {reason}")
+    for row in service.flags.expired():
+        notes.append(f"the flag {row['key']} should have been reviewed by {row['expires_on']}")
     for model, left_s in (await service.held_back()).items():
         notes.append(f"calls of {model} are held back, they keep failing: the next one is tried in {left_s:.0f} s")
     return HealthOut(ready=is_ready, checks={name: fault or "ok" for name, fault in found.items()}, notes=notes)

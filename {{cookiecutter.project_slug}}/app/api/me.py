@@ -1,7 +1,8 @@
-"""What is kept of the caller: all of it to take along, or to be erased."""
+"""The caller: what they may do and see here, and what is kept of them, to take along or to be erased."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -14,12 +15,69 @@ from app.domain.identity import Principal
 from app.errors import BadInput, Forbidden
 from app.store import erasures
 from app.store.erasures import Erasure
+from app.work.rights import Rights
 
 router = APIRouter(prefix="/v1/me", tags=["me"])
 Confirmation = Annotated[
     str | None, Header(alias="X-Confirm", max_length=200, description="your own user id: there is no way back")
 ]
 JSON_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+
+
+class MayOut(BaseModel):
+    """What you may do in a use case besides asking, and what you may see there."""
+
+    jobs: bool
+    documents: bool = Field(description="send documents")
+    see_cost: bool
+    see_evidence: bool
+    see_others: bool = Field(description="read other people's turns")
+
+
+class OpenCaseOut(BaseModel):
+    """A use case that is open to you; money in US dollars, null where you may not see it."""
+
+    name: str
+    title: str
+    workflow: str
+    may: MayOut
+    waits_for_a_person: bool
+    personal_data: Literal["mask", "allow", "refuse"] = Field(description="what becomes of it before a model is asked")
+    readable_documents: int
+    kept_days: int = Field(description="how long turns are kept")
+    day_budget_usd: Decimal | None
+    day_spent_usd: Decimal | None
+
+
+class KeptOut(BaseModel):
+    """How much is kept of you."""
+
+    conversations: int
+    turns: int
+    opinions: int
+    jobs: int
+    documents: int = Field(description="sent by you")
+
+
+class RightsOut(BaseModel):
+    """Who you are here, what you may do and see, and what is kept of you, as it stands now.
+
+    `readers` are the names as which you read documents; `levels` those up to which you may.
+    """
+
+    user_id: str
+    name: str
+    unit: str
+    groups: list[str]
+    permissions: list[str]
+    readers: list[str]
+    regions: list[str]
+    by_key: bool
+    clearance: str
+    levels: list[str]
+    usecases: list[OpenCaseOut]
+    documents: int = Field(description="that you may read, of all use cases")
+    kept: KeptOut
 
 
 class CertificateOut(BaseModel):
@@ -56,6 +114,12 @@ def saved_as(pieces: Any, name: str) -> StreamingResponse:
     """Give a stream of JSON as a file that the browser saves."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type="application/json", headers=headers)
+
+
+@router.get("/access", response_model=RightsOut, responses=declared())
+async def access(service: Here, who: Asker) -> Any:
+    """Say who you are here, what you may do and see in each use case, and how much is kept of you."""
+    return await Rights(service.database, service.usecases, service.people.roles.levels).of(who)
 
 
 @router.get("/export", response_class=StreamingResponse, responses={**JSON_FILE, **declared(403)})

@@ -84,7 +84,8 @@ def _now() -> int:
 @router.get("/models", response_model=ModelsOut, responses=declared())
 async def list_models(service: Here, who: Asker) -> dict[str, Any]:
     """List the use cases that you may use, as models."""
-    open_ = [case for case in service.usecases.values() if case.admits(who)]
+    rollouts, cases = service.rollouts, service.usecases.values()
+    open_ = [case for case in cases if case.admits(who) and rollouts.is_open(case, who)]
     return {"object": "list", "data": [_model(service, case, who) for case in open_]}
 
 
@@ -121,6 +122,6 @@ def _model(service: Service, case: UseCase, who: Principal) -> dict[str, Any]:
         "owned_by": service.settings.service["service"]["slug"],
         "x_title": contract.title,
         "x_workflow": contract.workflow,
-        "x_paused": bool(service.flags.why_paused(case.name)),
+        "x_paused": bool(service.flags.pause(case.name, who)),
         "x_fields": contract.fields_for(who),
     }

@@ -73,14 +73,6 @@ class AccessIn(_In):
     regions: list[Attribute] = Field([], max_length=50)
 
 
-class FlipIn(_In):
-    """A change of a kill switch; `subject` is "ai" for everything, or a use case."""
-
-    subject: Annotated[Text, Field(max_length=100)]
-    enabled: bool
-    reason: Annotated[Text, Field(min_length=1, max_length=500)]
-
-
 class CitationOut(BaseModel):
     """A pointer from `[marker]` in the answer to the passage behind it."""
 
@@ -115,7 +107,10 @@ Hidden = Literal["cost", "evidence"]
 
 
 class TurnOut(BaseModel):
-    """A finished turn; `hidden` names what you may not see of it."""
+    """A finished turn; `hidden` names what you may not see of it.
+
+    A `degraded` one was answered by a lower rung of the ladder: a model failed, or is turned off.
+    """
 
     turn_id: UUID
     session_id: UUID | None
@@ -128,6 +123,7 @@ class TurnOut(BaseModel):
     model: str
     revision: str
     confidence: float | None
+    degraded: bool = False
     skipped: list[SkipOut]
     age_s: float | None = None
     route: str = ""
@@ -190,6 +186,21 @@ class FateOut(BaseModel):
     error: str
 
 
+class OpinionOut(BaseModel):
+    """What became of a turn before a person; `answer` and `data` are what they approved, null until then."""
+
+    id: UUID
+    kind: str
+    status: str
+    created_at: datetime
+    due_at: datetime
+    decided_at: datetime | None
+    answer: str | None
+    data: dict[str, Any] | None
+    note: str | None = Field(description="what the reviewer tells the person who asked")
+    complaint: str | None
+
+
 class StoryOut(BaseModel):
     """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost.
 
@@ -224,41 +235,17 @@ class StoryOut(BaseModel):
     skipped: list[SkipOut]
     tools: list[ToolUseOut]
     actions: list[FateOut]
+    reviews: list[OpinionOut]
     route: RouteOut | None
     saved_usd: Decimal | None
     age_s: float | None
     shadow_of: UUID | None
+    arm: str | None = Field(None, description="which arm of a rollout answered; empty or null while none was under way")
     findings: list[dict[str, str]]
     error: str
     trace_id: str
     calls: list[CallOut]
     hidden: list[Hidden] = []
-
-
-class SessionOut(BaseModel):
-    """A conversation in a list."""
-
-    id: UUID
-    usecase: str
-    title: str
-    created_at: datetime
-    updated_at: datetime
-
-
-class MessageOut(BaseModel):
-    """One thing said."""
-
-    role: Literal["user", "assistant"]
-    text: str
-    turn_id: UUID
-    citations: list[CitationOut]
-    created_at: datetime
-
-
-class TranscriptOut(SessionOut):
-    """A conversation with everything said in it."""
-
-    messages: list[MessageOut]
 
 
 class JobAccepted(BaseModel):
@@ -337,7 +324,10 @@ class SourceOut(BaseModel):
 
 
 class UseCaseOut(BaseModel):
-    """A use case that you may use: how long your text may be, and which inputs you may send besides."""
+    """A use case that you may use: how long your text may be, and which inputs you may send besides.
+
+    `paused` for you; `paused_until` is when that ends by itself, null where nobody has said so.
+    """
 
     name: str
     title: str
@@ -347,6 +337,7 @@ class UseCaseOut(BaseModel):
     max_chars: int
     fields: dict[str, list[str]]
     paused: bool
+    paused_until: datetime | None = None
 
 
 class MeOut(BaseModel):
@@ -357,19 +348,6 @@ class MeOut(BaseModel):
     groups: list[str]
     permissions: list[str]
     readers: list[str]
-
-
-class FlagOut(BaseModel):
-    """A flag as it stands."""
-
-    key: str
-    definition: dict[str, Any]
-    owner: str
-    expires_on: date
-    version: int
-    changed_by: str
-    reason: str
-    changed_at: datetime
 
 
 class HealthOut(BaseModel):

@@ -17,9 +17,12 @@ from app.api.streams import EVENT_STREAM, event_stream, wants_stream
 from app.domain.identity import Principal
 from app.domain.turn import IdempotencyKey, Turn
 from app.domain.usecase import UseCase
-from app.store import ledger
+from app.store import captured
+from app.store import feedback as opinions
+from app.store.feedback import Opinion
 from app.turn.admit import replayed
 from app.turn.story import told_to
+from app.work import capture
 
 router = APIRouter(prefix="/v1", tags=["turns"])
 Key = Annotated[
@@ -85,6 +88,20 @@ async def story(turn_id: UUID, service: Here, who: Asker) -> dict[str, Any]:
 
 @router.post("/turns/{turn_id}/feedback", status_code=204, responses=declared(404))
 async def feedback(turn_id: UUID, body: FeedbackIn, service: Here, who: Asker) -> None:
-    """Say what you think of an answer; a second opinion replaces the first."""
+    """Say what you think of an answer; a second opinion replaces the first.
+
+    A correction is proposed as a case of the evaluation, which a person accepts or not.
+    """
     async with service.database.work() as work:
-        await ledger.give_feedback(work, turn_id, user_id=who.user_id, thumbs=body.thumbs, correction=body.correction)
+        await opinions.give(work, turn_id, Opinion(body.thumbs, body.correction), user_id=who.user_id)
+        # What it said before about the right answer is not meant any more.
+        await captured.withdraw(work, turn_id, kind="correction", by=who.user_id)
+        await capture.propose(work, turn_id, kind="correction", expected=body.correction, by=who.user_id)
+
+
+@router.delete("/turns/{turn_id}/feedback", status_code=204, responses=declared(404))
+async def no_feedback(turn_id: UUID, service: Here, who: Asker) -> None:
+    """Take back what you said of an answer."""
+    async with service.database.work() as work:
+        await opinions.take_back(work, turn_id, user_id=who.user_id)
+        await captured.withdraw(work, turn_id, kind="correction", by=who.user_id)

@@ -8,6 +8,7 @@ from app.api.deps import Asker, Here
 from app.api.problems import declared
 from app.api.shapes import MeOut, UseCaseOut
 from app.domain.identity import Principal
+from app.domain.switch import Off
 from app.domain.usecase import UseCase
 
 router = APIRouter(prefix="/v1", tags=["usecases"])
@@ -17,13 +18,13 @@ router = APIRouter(prefix="/v1", tags=["usecases"])
 async def list_usecases(service: Here, who: Asker) -> list[dict[str, Any]]:
     """List the use cases that you may use."""
     return [
-        _described(case, who, paused=bool(service.flags.why_paused(case.name)))
+        _described(case, who, service.flags.pause(case.name, who))
         for case in service.usecases.values()
-        if case.admits(who)
+        if case.admits(who) and service.rollouts.is_open(case, who)
     ]
 
 
-def _described(case: UseCase, who: Principal, *, paused: bool) -> dict[str, Any]:
+def _described(case: UseCase, who: Principal, off: Off | None) -> dict[str, Any]:
     return {
         "name": case.name,
         "title": case.contract.title,
@@ -32,7 +33,8 @@ def _described(case: UseCase, who: Principal, *, paused: bool) -> dict[str, Any]
         "mode": case.contract.risk.mode,
         "max_chars": case.contract.access.most_chars(who, case.contract.input.max_chars),
         "fields": case.contract.fields_for(who),
-        "paused": paused,
+        "paused": off is not None,
+        "paused_until": off.until if off else None,
     }
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.cli import finding, screening
+from app.cli import finding, screening, trying
 from app.cli.session import err, in_place, out
 from app.domain.usecase import UseCase
 from app.evaluation import baseline, questions
@@ -26,12 +26,12 @@ from app.evaluation.retrieval import RetrievalReport, SearchSuite
 from app.evaluation.suite import Report, Suite
 from app.settings import ROOT
 from app.store import quality
-from app.store.jobs import Order
 
 if TYPE_CHECKING:
     from app.wiring.service import Service
 
 COLOURS = {State.PROVEN: "green", State.BEGUN: "cyan", State.BROKEN: "red", State.NOT_YET: "yellow"}
+CAPTURE = "capture"
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
@@ -61,18 +61,27 @@ class Measured:
         return {**answers, "good": self.good, "search": search}
 
 
-def evaluate(
-    usecase: Annotated[str, typer.Argument(help="one use case; left out: all")] = "",
+def evaluate(  # noqa: PLR0913 - options of a command
+    usecase: Annotated[str, typer.Argument(help="one use case, or `capture`; left out: all")] = "",
     sealed: Annotated[bool, typer.Option(help="run the sealed cases too: for a release decision")] = False,
     search: Annotated[bool, typer.Option("--search", help="measure the search alone, without any answer")] = False,
     approve: Annotated[str, typer.Option(help="make what the search found the approved run; say why")] = "",
     injection: Annotated[bool, typer.Option("--injection", help="measure the screen against attacks, alone")] = False,
+    against: Annotated[str, typer.Option(help="compare with a candidate: its name, role=..., prompt=...")] = "",
+    usecase_: Annotated[str, typer.Option("--usecase", help="with `capture`: of this use case only")] = "",
+    person: Annotated[str, typer.Option("--as", help="with `capture`: who of config/people.toml asks")] = "",
     json: Json = False,
 ) -> None:
     """Run the evaluation cases through the real pipeline, and the questions to the search.
 
-    Exits 1 below the contract's shares or the approved run of the search, 2 when not measurable.
+    `evaluate capture` writes the cases that people accepted of corrections, complaints and reviews. Exits 1 below the
+    contract's shares or the approved run of the search, or where a candidate is worse; 2 when not measurable.
     """
+    if usecase == CAPTURE:
+        trying.capture(usecase_, person)
+        return
+    if against:
+        _compare(usecase, against, sealed=sealed, json=json)
     if injection:
         _screen(json, sealed=sealed)
     measured = in_place(lambda service: _evaluate(service, usecase, sealed=sealed, answers=not search))
@@ -89,6 +98,16 @@ def evaluate(
                 baseline.approve(each.usecase.folder, each.search, because=approve)
         raise typer.Exit(0 if all(each.answers is None or each.answers.good for each in measured) else 1)
     raise typer.Exit(0 if all(each.good for each in measured) else 1)
+
+
+def _compare(usecase: str, candidate: str, *, sealed: bool, json: bool) -> None:
+    """Compare a candidate with the current version, case by case."""
+    found = trying.against(usecase, candidate, sealed=sealed, commit=_commit())
+    if json:
+        print(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        trying.show_versions(found)
+    raise typer.Exit(2 if found.unmeasured or not found.cases else 0 if found.good else 1)
 
 
 def _screen(json: bool, *, sealed: bool) -> None:
@@ -110,9 +129,7 @@ async def _evaluate(service: "Service", only: str, *, sealed: bool, answers: boo
     for name, case in service.usecases.items():
         if only not in ("", name) or not (case.folder / "evals").is_dir():
             continue
-        for source in case.sources:
-            order = Order("ingest", name, "evaluation", (), {"source": source.name})
-            await service.jobs.run(await service.jobs.submit(order))
+        await trying.ingest(service, case)
         found = await _searched(searching, case)
         compared = baseline.compare(case.folder, found) if found else None
         # A use case may bring questions to its search alone.

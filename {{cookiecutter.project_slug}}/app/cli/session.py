@@ -3,14 +3,13 @@
 import asyncio
 import getpass
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
-from rich.console import Console
 
+from app.cli.screen import err, out
 from app.control.development import DevelopmentIssuer
 from app.errors import AppError, BadInput, DependencyDown
 from app.settings import Settings, load
@@ -18,10 +17,8 @@ from app.settings import Settings, load
 if TYPE_CHECKING:
     from app.wiring.service import Service
 
+__all__ = ["bearer", "checked", "door", "err", "in_place", "operator", "out"]
 T = TypeVar("T")
-# A pipe or file has no width of its own: 80 columns would cut what somebody wants to keep.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def operator() -> str:

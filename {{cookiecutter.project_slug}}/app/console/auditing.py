@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from app.console.changes import Undo, latest
 from app.console.html import page
 from app.console.routes import PageRoute
 from app.console.session import Here, needs
@@ -19,6 +20,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Auditor = Annotated[Principal, Depends(needs(Permission.READ_AUDIT))]
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 Word = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+Changed = Annotated[str, Query(pattern=r"^[0-9a-f-]{0,36}$")]
 PER_PAGE = 50
 
 
@@ -52,7 +54,7 @@ class AuditSearch(BaseModel):
 
 
 class Closing(BaseModel):
-    """What came of an incident."""
+    """What came of an incident, or why it is open again."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,18 +71,34 @@ async def audit(request: Request, service: Here, who: Auditor, asked: Annotated[
 
 @router.get("/console/incidents")
 async def incidents(
-    request: Request, service: Here, who: Reviewer, status: Literal["open", "closed"] = "open"
+    request: Request, service: Here, who: Reviewer, status: Literal["open", "closed"] = "open", changed: Changed = ""
 ) -> Response:
     """Show what was stopped before it left, or before it came in."""
     rows = await service.incidents.listed(who, status=status)
-    return page(request, "incidents.html", who, rows=rows, status=status, kinds=KINDS)
+    way_back = "close" if status == "open" else "reopen"
+    undo = Undo(
+        f"/console/incidents/{changed}/{way_back}", label="Open it again" if way_back == "reopen" else "Close it"
+    )
+    change = await latest(service, changed, family="incident.", told=_status, undo=undo, name="The incident")
+    return page(request, "incidents.html", who, rows=rows, status=status, kinds=KINDS, change=change)
 
 
-@router.post("/console/incidents/{incident_id}")
+@router.post("/console/incidents/{incident_id}/close")
 async def close(incident_id: UUID, service: Here, who: Reviewer, form: Annotated[Closing, Form()]) -> RedirectResponse:
     """Close an incident; the reason is kept with it and in the audit."""
     await service.incidents.close(who, incident_id, because=form.reason)
-    return RedirectResponse("/console/incidents", status_code=303)
+    return RedirectResponse(f"/console/incidents?status=closed&changed={incident_id}", status_code=303)
+
+
+@router.post("/console/incidents/{incident_id}/reopen")
+async def reopen(incident_id: UUID, service: Here, who: Reviewer, form: Annotated[Closing, Form()]) -> RedirectResponse:
+    """Open a closed incident again; the reason is kept in the audit."""
+    await service.incidents.reopen(who, incident_id, because=form.reason)
+    return RedirectResponse(f"/console/incidents?changed={incident_id}", status_code=303)
+
+
+def _status(standing: dict[str, Any]) -> str:
+    return str(standing["status"])
 
 
 def _midnight(day: date | None) -> datetime | None:

@@ -1,12 +1,14 @@
 """The page of a data protection officer: export or erase a person, see certificates, place and release legal holds."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from app.console.changes import Undo, latest
 from app.console.html import page
 from app.console.routes import PageRoute
 from app.console.session import Here, needs
@@ -22,6 +24,7 @@ Eraser = Annotated[Principal, Depends(needs(Permission.ERASE_PEOPLE))]
 Exporter = Annotated[Principal, Depends(needs(Permission.EXPORT_PEOPLE))]
 Holder = Annotated[Principal, Depends(needs(Permission.HOLD_PEOPLE))]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500, strip_whitespace=True)]
+Changed = Annotated[str, Query(pattern=r"^[0-9a-f-]{0,36}$")]
 
 
 class _Form(BaseModel):
@@ -52,9 +55,14 @@ class ReleaseForm(_Form):
 
 
 @router.get(PATH)
-async def people(request: Request, service: Here, who: Eraser) -> Response:
+async def people(request: Request, service: Here, who: Eraser, changed: Changed = "") -> Response:
     """Show requests to erase people with their certificates, and legal holds."""
-    return page(request, "people.html", who, **await _shown(service), asked=PersonForm(), fault="")
+    undo = Undo(f"{PATH}/holds/{changed}", label="Release it") if who.may(Permission.HOLD_PEOPLE) else None
+    subject = f"hold:{changed}" if changed else ""
+    change = await latest(service, subject, family="hold.", told=_held, undo=undo, name="The legal hold")
+    if change and change.after == "released":
+        change = replace(change, undo=None)
+    return page(request, "people.html", who, **await _shown(service), asked=PersonForm(), fault="", change=change)
 
 
 @router.post(PATH + "/export")
@@ -88,15 +96,19 @@ async def hold(request: Request, service: Here, who: Holder, asked: Annotated[Ho
         return await _refused(request, service, who, asked=PersonForm(person=asked.person), fault=fault)
     async with service.data_life.keeper.work() as work:
         placed = Hold(asked.reason, asked.told, user_id=asked.person, usecase=asked.usecase)
-        await holds.place(work, placed, by=who.user_id)
-    return RedirectResponse(PATH, status_code=303)
+        id_ = await holds.place(work, placed, by=who.user_id)
+    return RedirectResponse(f"{PATH}?changed={id_}", status_code=303)
 
 
 @router.post(PATH + "/holds/{hold_id}")
 async def release(hold_id: UUID, service: Here, who: Holder, asked: Annotated[ReleaseForm, Form()]) -> Response:
     """Release a hold; erasures that it stopped go on."""
     await service.data_life.erasures.release(hold_id, by=who.user_id, because=asked.reason)
-    return RedirectResponse(PATH, status_code=303)
+    return RedirectResponse(f"{PATH}?changed={hold_id}", status_code=303)
+
+
+def _held(about: dict[str, Any] | None) -> str:
+    return "placed" if about else "released"
 
 
 async def _refused(

@@ -1,10 +1,9 @@
-"""What the pages call things: outcomes in plain words, switches by the name of what they turn off."""
+"""What the pages call things: outcomes in plain words, and the position of a switch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from app.domain.outcome import Outcome
-from app.store.flags import FlagRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,3 @@ def switch(definition: Mapping[str, object] | None) -> str:
     if not definition:
         return "—"
     return "on" if definition.get("defaultVariant") == "on" else "off"
-
-
-def subject_of(flag: FlagRow) -> str:
-    """Give what a kill switch turns off: "ai" for everything, a use case, or nothing for another kind of flag."""
-    key = flag["key"]
-    if key == "ai.enabled":
-        return "ai"
-    named = key.removeprefix("usecase.").removesuffix(".enabled")
-    return named if key == f"usecase.{named}.enabled" else ""

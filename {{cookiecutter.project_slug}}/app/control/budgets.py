@@ -55,6 +55,7 @@ class Budgets:
             "person": cost.per_user_day_usd,
             "unit": self.units.units.get(turn.principal.unit),
             "usecase": cost.per_month_usd,
+            "shadow": turn.usecase.contract.shadow_usd,
         }
 
     def refusal(self, turn: Turn, spent: BudgetSpent) -> OverBudget:
@@ -65,6 +66,7 @@ class Budgets:
             "person": f"Your budget for today in {turn.usecase.contract.title!r}",
             "unit": f"This month's budget of the unit {spent.name!r}",
             "usecase": f"This month's budget of {turn.usecase.contract.title!r}",
+            "shadow": f"This month's budget for shadows of {turn.usecase.contract.title!r}",
         }[spent.kind]
         used = f"{_usd(spent.spent_usd)} of {_usd(spent.limit_usd)} are spent"
         if spent.reserved_usd:

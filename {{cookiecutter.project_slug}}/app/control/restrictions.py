@@ -98,11 +98,12 @@ class Restrictions:
         await self.tell()
         return made
 
-    async def lift(self, restriction_id: UUID, *, by: str, because: str) -> None:
-        """End one. Raises NotFound, and BadInput for an empty reason."""
+    async def lift(self, restriction_id: UUID, *, by: str, because: str) -> str:
+        """End one; gives whose it was. Raises NotFound, and BadInput for an empty reason."""
         async with self._database.work() as work:
-            await table.lift(work, restriction_id, by=by, because=_reason(because))
+            subject = await table.lift(work, restriction_id, by=by, because=_reason(because))
         await self.tell()
+        return subject
 
     async def tell(self) -> None:
         """Have every process read them now."""

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.domain.access import EVERYONE
 from app.domain.identity import Permission, Principal
 from app.domain.masking import Kind
+from app.domain.review import Reviews
+from app.domain.rollout import Candidate, Rollout
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[Decimal, Field(gt=0)]
@@ -207,10 +209,17 @@ class Agent(_Part):
 
 
 class Shadow(_Part):
-    """Another role that answers a share of the turns as well, unseen, to compare both in the ledger."""
+    """Who answers a share of the turns as well, unseen, to be compared: another `role`, or one of `[[candidates]]`.
+
+    It has a budget of its own in US dollars; left out, a tenth of cost.per_month_usd. `judge`: the role that says which
+    of both answers is better; left out, nobody is asked.
+    """
 
     role: str = ""
+    candidate: str = ""
     share: Share = 0.0
+    per_month_usd: Money | None = None
+    judge: str = ""
 
 
 class Cost(_Part):
@@ -266,12 +275,6 @@ class Quality(_Part):
     recall_at_5: Share = 0.0
 
 
-class Rollout(_Part):
-    """Whether the use case is open to those who have access: `off` refuses everybody."""
-
-    stage: Literal["off", "general"] = "general"
-
-
 class Retention(_Part):
     """How long turns are kept, in days."""
 
@@ -298,6 +301,15 @@ class Privacy(_Part):
         return self.kinds.get(kind, self.personal_data)
 
 
+class Paused(_Part):
+    """What people get while a switch is off for them: the `sentence`, or what needs `no_model` (cached, quoted, rules).
+
+    The break-glass gives everybody the sentence.
+    """
+
+    answer: Literal["sentence", "no_model"] = "sentence"
+
+
 class Sentences(_Part):
     """What people read when there is no answer."""
 
@@ -306,6 +318,7 @@ class Sentences(_Part):
     unsafe: str
     private: str = "This holds personal data that no outside service may be given, so it cannot be answered here."
     waiting: str = "A colleague will look at this before you get an answer."
+    declined: str = "A colleague has looked at this and decided not to give an answer."
 
 
 class Contract(_Part):
@@ -315,6 +328,7 @@ class Contract(_Part):
     workflow: str = Field(min_length=1)
     owners: Owners
     risk: Risk
+    reviews: Reviews = Reviews()
     access: Access
     input: Input = Input()
     injection: Injection = Injection()
@@ -334,9 +348,16 @@ class Contract(_Part):
     limits: Limits = Limits()
     quality: Quality
     rollout: Rollout = Rollout()
+    candidates: tuple[Candidate, ...] = ()
     retention: Retention = Retention()
     privacy: Privacy = Privacy()
+    paused: Paused = Paused()
     sentences: Sentences
+
+    @property
+    def shadow_usd(self) -> Decimal:
+        """Give what shadows of this use case may cost in a month, in US dollars."""
+        return self.shadow.per_month_usd or self.cost.per_month_usd / 10
 
     def fields_for(self, who: Principal) -> dict[str, list[str]]:
         """Give the extra inputs, with their values, that this person may send."""

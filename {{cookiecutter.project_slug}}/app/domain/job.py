@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed", "retain", "erase"]
+JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed", "retain", "erase", "shadow"]
 
 
 class JobStatus(StrEnum):

@@ -8,7 +8,10 @@ from app.errors import CannotStart
 
 FILE = "config/retention.toml"
 # What a use case's retention.turns_days bounds as well: whatever repeats the words of its turns.
-BOUND_BY_TURNS = ("turns", "calls", "sessions", "jobs", "job_events", "reviews", "feedback", "incidents")
+BOUND_BY_TURNS = (
+    *("turns", "calls", "sessions", "jobs", "job_events", "reviews"),
+    *("feedback", "incidents", "captured_cases"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,9 @@ class Days:
     reviews: int = 365
     feedback: int = 365
     incidents: int = 730
+    captured_cases: int = 365
     outbox: int = 1
+    events: int = 30
     evaluations: int = 730
     access_changes: int = 730
     certificates: int = 3650

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from app.errors import BadInput, quoted
+
 
 class Outcome(StrEnum):
     """How a turn ended; docs/reference/outcomes.md describes each for the people who see it."""
@@ -32,3 +34,19 @@ class Outcome(StrEnum):
     def family(self) -> str:
         """Give the family: answered, refused, escalated, paused or failed."""
         return self.value.split("_", 1)[0]
+
+
+FAMILIES = tuple(dict.fromkeys(outcome.family for outcome in Outcome))
+
+
+def named(name: str) -> tuple[str, ...]:
+    """Give the outcomes that a name stands for: itself, or all of a family such as "failed"; none for "".
+
+    Raises BadInput.
+    """
+    if not name or name in set(Outcome):
+        return (name,) if name else ()
+    if name in FAMILIES:
+        return tuple(outcome.value for outcome in Outcome if outcome.family == name)
+    known = ", ".join((*FAMILIES, *(outcome.value for outcome in Outcome)))
+    raise BadInput(f"{quoted(name)} is no outcome; there are: {known}.")

@@ -302,6 +302,10 @@ class Turn:
     mark: str = field(default_factory=_mark)
     # Stands in the system prompt, and must never come out; empty for none.
     canary: str = ""
+    # Which arm of a rollout answers: the candidate's name, `current`, `unseen`, or nothing while none is under way.
+    arm: str = ""
+    # Why no model may be asked for this turn; what needs none may answer it.
+    paused: str = ""
 
     screened: str = ""
     masks: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.turn import Turn
 from app.evaluation.cases import Expect
+from app.turn.agreement import holds
 
 Scorer = Callable[[Expect, Turn], bool]
 
@@ -45,12 +46,18 @@ def data(expect: Expect, turn: Turn) -> bool:
     return found is not None and all(found.get(name) == value for name, value in expect.data.items())
 
 
+def says(expect: Expect, turn: Turn) -> bool:
+    """Does the answer say what a person said is right, in whatever words?"""
+    return holds(said(turn), expect.says)
+
+
 SCORERS: dict[str, Scorer] = {
     "outcome": outcome,
     "cites": cites,
     "contains": contains,
     "absent": absent,
     "data": data,
+    "says": says,
 }
 
 

@@ -113,10 +113,10 @@ class Suite:
 
         async def one(case: Case) -> Result | str:
             async with gate:
-                turn = await self.pipeline.run(self._turn(usecase, case))
+                turn = await self.pipeline.run(self.turn(usecase, case))
             if turn.outcome and turn.outcome.family in ("failed", "paused"):
                 return f"{case.id}: {turn.outcome.value} ({turn.reason})"
-            result = _result(case, turn)
+            result = result_of(case, turn)
             if seen:
                 seen(result)
             return result
@@ -136,7 +136,8 @@ class Suite:
             unmeasured=[result for result in ended if isinstance(result, str)],
         )
 
-    def _turn(self, usecase: UseCase, case: Case) -> Turn:
+    def turn(self, usecase: UseCase, case: Case) -> Turn:
+        """Give the turn in which a case is asked. Raises CannotStart for an unknown person."""
         return Turn(
             usecase=usecase,
             principal=self._person(case),
@@ -154,7 +155,8 @@ class Suite:
         return self.roles.principal(case.person, name=person["name"], groups=tuple(person["groups"]))
 
 
-def _result(case: Case, turn: Turn) -> Result:
+def result_of(case: Case, turn: Turn) -> Result:
+    """Score a case by the turn that came of it."""
     scores = score(case.expect, turn)
     return Result(
         case=case.id,

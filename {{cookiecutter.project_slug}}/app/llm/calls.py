@@ -90,7 +90,10 @@ class Caller:
                 until_s=errand.until_s,
                 row=lambda failure: self._row(errand, sheet, failure),
             ):
-                sheet.reply = await self._exchange.ask(errand, said, preview=preview, on_first=sheet.note_first_token)
+                async with self._doorway.answering(errand.ref):
+                    sheet.reply = await self._exchange.ask(
+                        errand, said, preview=preview, on_first=sheet.note_first_token
+                    )
                 _refuse_partial(sheet.reply)
             return sheet.reply
 

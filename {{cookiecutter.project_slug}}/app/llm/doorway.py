@@ -10,9 +10,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from app.domain.turn import Call, Tape
 from app.llm.catalog import Catalog, ModelRef
-from app.llm.resilience import Unavailable, now_s, retry_after_s, verdict
+from app.llm.resilience import TurnedOff, Unavailable, now_s, retry_after_s, verdict
 from app.store.door import HeldBack, Verdict
-from app.store.turnstile import Busy, Turnstile
+from app.store.turnstile import Busy, Closed, Turnstile
 from app.telemetry import metrics
 
 _tracer = trace.get_tracer(__name__)
@@ -49,6 +49,8 @@ class Doorway:
             raise Unavailable(HELD_BACK) from None
         except Busy:
             raise Unavailable(BUSY) from None
+        except Closed as closed:
+            raise Unavailable(str(closed)) from None
         finally:
             begun = now_s()
             metrics.record_model_wait(ref.provider, ref.name, begun - started)
@@ -63,6 +65,15 @@ class Doorway:
             raise
         finally:
             await self._turnstile.leave(place, ended, retry_after_s=told_s or 0.0)
+
+    @asynccontextmanager
+    async def answering(self, ref: ModelRef) -> AsyncIterator[None]:
+        """Let a call run for as long as nobody turns its model off. Raises TurnedOff."""
+        try:
+            async with self._turnstile.answering(str(ref)):
+                yield
+        except Closed as closed:
+            raise TurnedOff(f"{closed}: the call was broken off") from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import structlog
 
 from app.domain.contract import RouteRule
 from app.domain.outcome import Outcome
+from app.domain.switch import Off
 from app.domain.tool import Hands
 from app.domain.turn import Call, Draft, Route, Skip, StopTurn, Turn
 from app.domain.usecase import UseCase
@@ -23,7 +24,7 @@ from app.llm.privacy import PRIVATE
 from app.llm.prompts import Prompt
 from app.llm.providers import Providers
 from app.llm.resilience import LEAST_S, CallLimits, deadline_s, describe, now_s, rung_deadline_s
-from app.llm.rungs import LOCAL, WEAK, RungSkipped, reasons
+from app.llm.rungs import LOCAL, WEAK, WITHOUT_MODEL, RungSkipped, paused, reasons
 from app.store.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Gateway:
         self._providers = providers
         caller = Caller(catalog, providers, limits=limits or CallLimits(), turnstile=turnstile)
         self.models = Models(catalog, providers, caller)
-        self._policies: dict[str, tuple[UseCase, str]] = {}
+        self._policies: dict[tuple[str, int, tuple[str, ...]], tuple[UseCase, str]] = {}
 
     async def answer(self, turn: Turn, prompt: Prompt) -> Draft:
         """Give the first rung's answer that there is.
@@ -76,7 +77,7 @@ class Gateway:
             return await self.models.read(errand, turn)
 
     async def _work(self, turn: Turn, prompt: Prompt, *, hands: Hands, deadline: float) -> Draft:
-        if not self.has_model(turn.usecase):
+        if turn.paused or not self.has_model(turn.usecase):
             return await self._descend(turn, prompt, deadline=deadline)
         # Here, because it imports pydantic-ai: a service without a model does not wait for it.
         from app.llm import agent
@@ -100,9 +101,12 @@ class Gateway:
 
     def policy(self, usecase: UseCase) -> str:
         """Give the hash of all that decides an answer but the question, the passages and the time."""
-        known = self._policies.get(usecase.name)
+        # Arms of a rollout share the name: they differ in their prompt and ladder.
+        contract = usecase.contract
+        place = (usecase.name, contract.prompt.version, contract.models.ladder)
+        known = self._policies.get(place)
         if known is None or known[0] is not usecase:
-            known = self._policies[usecase.name] = (usecase, self._policy(usecase))
+            known = self._policies[place] = (usecase, self._policy(usecase))
         return known[1]
 
     def warm(self, usecases: Iterable[UseCase] = ()) -> None:
@@ -144,6 +148,8 @@ class Gateway:
         ladder, preview = routing.ladder(turn), preview_of(turn.listener, prompt)
         if only is not None:
             ladder = tuple(name for name in ladder if name in only)
+        elif turn.paused:
+            ladder = tuple(name for name in ladder if name not in LOCAL or name in WITHOUT_MODEL)
         try:
             for place, name in enumerate(ladder):
                 until_s = rung_deadline_s(deadline, ladder[place + 1 :])
@@ -231,6 +237,8 @@ def _plainly(name: str, error: Exception) -> str:
 
 
 def _nothing(turn: Turn, *, prompt: Prompt) -> StopTurn:
+    if turn.paused:
+        return paused(turn, Off("", f"{turn.paused}; {reasons(turn)}", ""))
     if any(skip.reason.startswith(PRIVATE) for skip in turn.tape.skipped):
         sentence = turn.usecase.contract.sentences.private
         return StopTurn(Outcome.REFUSED_PRIVACY, answer=sentence, reason=reasons(turn))

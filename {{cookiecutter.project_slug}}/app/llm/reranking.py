@@ -19,7 +19,7 @@ from app.llm.line import Line, target
 from app.llm.rerank_shape import PATH, Judged
 from app.llm.resilience import describe, now_s, retry_after_s, verdict, was_billed
 from app.store.door import HeldBack, Verdict
-from app.store.turnstile import Busy, Place, Turnstile
+from app.store.turnstile import Busy, Closed, Place, Turnstile
 
 log = structlog.get_logger(__name__)
 PROVIDER = "rerank"
@@ -71,7 +71,7 @@ class Reranker:
         until_s = min(until_s, limit_s) if until_s else limit_s
         try:
             place = await self._turnstile.enter(self._door, self._calls_at_once, hurries=True, until_s=until_s)
-        except (HeldBack, Busy) as error:
+        except (HeldBack, Busy, Closed) as error:
             log.info("search.not_reranked", reason=type(error).__name__)
             return None
         wanted = rerank_shape.body(self._choice.shape, self._choice.model, question=question, texts=texts)

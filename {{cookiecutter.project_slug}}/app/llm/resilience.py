@@ -73,6 +73,10 @@ class Unavailable(Exception):
     """No call is made: the model is held back after failures, or was busy for too long; the message says which."""
 
 
+class TurnedOff(Exception):
+    """An operator turned the model off while it was answering; the message says what was turned off."""
+
+
 class EmptyAnswer(Exception):
     """The model answered nothing at all."""
 
@@ -185,7 +189,7 @@ def describe(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    if isinstance(error, EmptyAnswer | AnswerCut | Unavailable):
+    if isinstance(error, EmptyAnswer | AnswerCut | Unavailable | TurnedOff):
         return str(error)
     return type(error).__name__
 

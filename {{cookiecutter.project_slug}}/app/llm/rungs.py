@@ -6,11 +6,17 @@ from datetime import UTC, datetime
 
 from app.domain.masking import PLACEHOLDER
 from app.domain.outcome import Outcome
+from app.domain.switch import Off
 from app.domain.turn import Draft, StopTurn, Turn
+from app.errors import Paused
 from app.llm import extractive, structure
 from app.llm.prompts import Prompt
 
 WEAK = "the evidence is too weak"
+# Nobody has said when a pause ends: come back so much later.
+PAUSED_S = 29
+# What may answer while no model may be asked; a colleague's queue is no place for everybody's questions.
+WITHOUT_MODEL = ("cached", "extractive", "rules")
 Rung = Callable[[Turn, Prompt], Awaitable[Draft]]
 
 
@@ -65,6 +71,13 @@ LOCAL: dict[str, Rung] = {"cached": cached, "extractive": extract, "rules": rule
 def escalated(turn: Turn, reason: str) -> StopTurn:
     """Give the stop that sends the turn to the reviewers."""
     return StopTurn(Outcome.ESCALATED_REVIEW, answer=turn.usecase.contract.sentences.waiting, reason=reason)
+
+
+def paused(turn: Turn, off: Off) -> StopTurn:
+    """Give the stop that says, in the contract's words, that a switch is off; when it ends is when to come back."""
+    left_s = (off.until - datetime.now(UTC)).total_seconds() if off.until else PAUSED_S
+    error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=max(1, int(left_s) + 1))
+    return StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=off.told)
 
 
 def reasons(turn: Turn) -> str:

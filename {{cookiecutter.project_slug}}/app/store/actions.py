@@ -1,8 +1,12 @@
 """Uses of tools with effects: proposed by a model, approved by a person, begun once.
 
 waits → approved → running → ran, or failed; `unknown` when nobody can say whether it was done; rejected by a person.
+What is approved gets a seal over tool and arguments, with which what is about to run is compared.
 """
 
+import hashlib
+import hmac
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -55,25 +59,47 @@ async def of_turn(work: Work, turn_id: UUID) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
-async def approve(work: Work, review_id: UUID, *, edited: Mapping[int, Mapping[str, Any]]) -> int:
-    """Approve what is undecided, with other arguments where some are given; gives how many uses that are."""
+def fingerprint(action: Mapping[str, Any]) -> str:
+    """Give the SHA-256 of what a use would do: its review, its place, its tool and its arguments."""
+    said = [str(action["review_id"]), action["ordinal"], action["tool"], action["arguments"]]
+    # PostgreSQL keeps keys in an order of its own.
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def is_as_approved(action: Mapping[str, Any]) -> bool:
+    """Say whether a use that is about to run is, to the last byte, what a person approved."""
+    return hmac.compare_digest(str(action["approved"]), fingerprint(action))
+
+
+async def edit(work: Work, review_id: UUID, edited: Mapping[int, Mapping[str, Any]]) -> None:
+    """Give undecided uses other arguments, by their places."""
     for ordinal, arguments in edited.items():
         row = {"review_id": review_id, "ordinal": ordinal, "arguments": dict(arguments)}
-        await work.run(
-            review_actions.update().where(
-                review_actions.c.review_id == review_id,
-                review_actions.c.ordinal == ordinal,
-                review_actions.c.status.in_(UNDECIDED),
-            ),
-            {"arguments": sealed.closed(work.seals, "review_actions", row)["arguments"]},
-        )
-    rows = await work.sql(
-        "UPDATE review_actions SET status = 'approved', error = '' WHERE review_id = :id AND status = ANY(:undecided)"
-        " RETURNING ordinal",
-        id=review_id,
-        undecided=list(UNDECIDED),
+        await _write(work, sealed.closed(work.seals, "review_actions", row), only=UNDECIDED)
+
+
+async def approve(work: Work, review_id: UUID, *, edited: Mapping[int, Mapping[str, Any]]) -> int:
+    """Approve what is undecided, with other arguments where some are given, and seal it; gives how many that are."""
+    await edit(work, review_id, edited)
+    waiting = [each for each in (await of(work, [review_id]))[review_id] if each["status"] in UNDECIDED]
+    for action in waiting:
+        place = {"review_id": review_id, "ordinal": action["ordinal"], "approved": fingerprint(action)}
+        row = {**sealed.closed(work.seals, "review_actions", place), "status": "approved", "error": ""}
+        await _write(work, row, only=UNDECIDED)
+    return len(waiting)
+
+
+async def _write(work: Work, row: Mapping[str, Any], *, only: Sequence[str]) -> None:
+    changed = {name: value for name, value in row.items() if name not in ("review_id", "ordinal")}
+    is_it = (review_actions.c.review_id == row["review_id"]) & (review_actions.c.ordinal == row["ordinal"])
+    await work.run(review_actions.update().where(is_it, review_actions.c.status.in_(only)), changed)
+
+
+async def wait_again(work: Work, review_id: UUID) -> None:
+    """Put what was rejected, with a decision that is taken back, before the reviewers again."""
+    await work.sql(
+        "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'rejected'", id=review_id
     )
-    return len(rows.all())
 
 
 async def reject(work: Work, review_id: UUID) -> None:
@@ -126,8 +152,8 @@ async def back_to_a_person(work: Work, review_id: UUID, *, why: str) -> None:
         "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'approved'", id=review_id
     )
     await work.sql(
-        "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL"
-        " WHERE id = :id",
+        "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL,"
+        " authors = '{}' WHERE id = :id",
         id=review_id,
         why=why,
     )

@@ -62,11 +62,23 @@ async def feedback(work: Work, user_id: str) -> list[dict[str, Any]]:
 async def reviews(work: Work, user_id: str) -> list[dict[str, Any]]:
     """Give the reviews of what the person asked, with what was decided; a draft that was never given is left out."""
     rows = await work.sql(
-        "SELECT id, turn_id, usecase, question, status, why, final, final_data, created_at, decided_at FROM reviews"
-        " WHERE asker = :user_id ORDER BY created_at",
+        "SELECT id, turn_id, usecase, kind, question, status, why, complaint, created_at, due_at, decided_at,"
+        " CASE WHEN status <> 'open' THEN final END AS final, CASE WHEN status <> 'open' THEN final_data END AS"
+        " final_data, CASE WHEN status <> 'open' THEN note END AS note"
+        " FROM reviews WHERE asker = :user_id ORDER BY created_at",
         user_id=user_id,
     )
     return [sealed.opened(work.seals, "reviews", dict(row)) for row in rows.mappings()]
+
+
+async def captured_cases(work: Work, user_id: str) -> list[dict[str, Any]]:
+    """Give what was said to be right about the person's turns."""
+    rows = await work.sql(
+        "SELECT id, turn_id, usecase, kind, question, expected, expected_data, remark, status, created_at"
+        " FROM captured_cases WHERE asker = :user_id ORDER BY created_at",
+        user_id=user_id,
+    )
+    return [sealed.opened(work.seals, "captured_cases", dict(row)) for row in rows.mappings()]
 
 
 async def pieces(work: Work, document_id: UUID) -> list[dict[str, Any]]:
@@ -100,6 +112,15 @@ async def money(work: Work, user_id: str) -> list[dict[str, Any]]:
     rows = await work.sql(
         "SELECT period AS day, split_part(name, '/', 1) AS usecase, spent AS spent_usd FROM budgets"
         " WHERE kind = 'person' AND substr(name, strpos(name, '/') + 1) = :user_id ORDER BY period",
+        user_id=user_id,
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def events(work: Work, user_id: str) -> list[dict[str, Any]]:
+    """Give what other systems were told that names the person, as far as it is still kept."""
+    rows = await work.sql(
+        "SELECT kind, subject, usecase, data, at FROM events WHERE people @> ARRAY[CAST(:user_id AS text)] ORDER BY at",
         user_id=user_id,
     )
     return [dict(row) for row in rows.mappings()]

@@ -6,13 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from app.store.db import Work
+from app.store.glance import Asks
 
 By = Literal["usecase", "unit", "user", "model"]
 _COLUMN = {"usecase": "usecase", "unit": "unit", "user": "user_id"}
 # Turns that nobody asked for are paid for all the same, but they are not volume.
 _UNASKED = "('evaluation', 'shadow')"
-# Turns that one list shows.
+# Jobs that one list shows.
 MOST = 200
 
 
@@ -33,7 +33,7 @@ class Sample:
     documents_usd: Decimal
 
 
-async def sums(work: Work, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
+async def sums(work: Asks, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
     """Add up turns, and calls of jobs, between two times, the dearest first; `unpriced` calls are in no `cost_usd`.
 
     Turns that retention removed count by whole days (UTC), but under no person, and in no percentile.
@@ -114,14 +114,14 @@ FROM made GROUP BY 1 ORDER BY cost_usd DESC, calls DESC, 1
 """
 
 
-async def sample(work: Work, *, usecase: str, days: int) -> Sample:
-    """Add up what a use case's turns of the last days cost, shadow turns included, evaluations left out."""
+async def sample(work: Asks, *, usecase: str, days: int) -> Sample:
+    """Add up what a use case's turns of the last days cost; what nobody asked for is left out."""
     row = (
         await work.sql(
             f"SELECT count(*) FILTER (WHERE channel NOT IN {_UNASKED}) AS turns,"  # noqa: S608 - fixed words
             " coalesce(sum(saved_usd), 0) AS saved_by_cache_usd,"
             " coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_by_routes_usd"
-            " FROM turns WHERE usecase = :usecase AND channel <> 'evaluation' AND outcome NOT LIKE 'refused_b%'"
+            f" FROM turns WHERE usecase = :usecase AND channel NOT IN {_UNASKED} AND outcome NOT LIKE 'refused_b%'"
             " AND started_at > now() - make_interval(days => :days)",
             usecase=usecase,
             days=days,
@@ -129,9 +129,9 @@ async def sample(work: Work, *, usecase: str, days: int) -> Sample:
     ).one()
     made = (
         await work.sql(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE c.cost_usd IS NULL) AS unpriced,"
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE c.cost_usd IS NULL) AS unpriced,"  # noqa: S608 - fixed
             " coalesce(sum(c.cost_usd), 0) AS cost_usd FROM calls c"
-            " JOIN turns t ON t.id = c.turn_id AND t.started_at = c.started_at AND t.channel <> 'evaluation'"
+            f" JOIN turns t ON t.id = c.turn_id AND t.started_at = c.started_at AND t.channel NOT IN {_UNASKED}"
             " WHERE c.usecase = :usecase AND c.started_at > now() - make_interval(days => :days)",
             usecase=usecase,
             days=days,
@@ -147,7 +147,7 @@ async def sample(work: Work, *, usecase: str, days: int) -> Sample:
     return _sum(seen, await _kept(work, usecase=usecase, days=days))
 
 
-async def _kept(work: Work, *, usecase: str, days: int) -> Sample:
+async def _kept(work: Asks, *, usecase: str, days: int) -> Sample:
     """Add up the same of turns whose rows are gone."""
     rows = await work.sql(
         "SELECT coalesce(sum(turns - refused) FILTER (WHERE asked), 0)::bigint AS turns,"  # noqa: S608 - fixed words
@@ -158,7 +158,7 @@ async def _kept(work: Work, *, usecase: str, days: int) -> Sample:
         " coalesce(sum(saved_by_routes_usd), 0) AS saved_by_routes_usd,"
         " coalesce(sum(cost_usd) FILTER (WHERE channel = ''), 0) AS documents_usd"
         f" FROM (SELECT *, model = '' AND channel NOT IN {_UNASKED} AS asked, channel <> '' AS of_turns"
-        "   FROM daily_costs WHERE usecase = :usecase AND channel <> 'evaluation'"
+        "   FROM daily_costs WHERE usecase = :usecase AND channel NOT IN ('evaluation', 'shadow')"
         "   AND day > (now() AT TIME ZONE 'UTC')::date - cast(:days AS integer)) AS kept",
         usecase=usecase,
         days=days,
@@ -171,7 +171,7 @@ def _sum(one: Sample, other: Sample) -> Sample:
 
 
 async def jobs_at(
-    work: Work,
+    work: Asks,
     *,
     since: datetime,
     until: datetime,
@@ -190,33 +190,6 @@ async def jobs_at(
         " AND (cast(:user_id AS text) IS NULL OR c.user_id = :user_id)"
         " AND (cast(:usecase AS text) IS NULL OR c.usecase = :usecase)"
         " GROUP BY 1, 2, 4, 5, 6, 7 ORDER BY 3 LIMIT :limit",
-        since=since,
-        until=until,
-        user_id=user_id,
-        usecase=usecase,
-        limit=limit,
-    )
-    return [dict(row) for row in rows.mappings()]
-
-
-async def turns_at(
-    work: Work,
-    *,
-    since: datetime,
-    until: datetime,
-    user_id: str | None = None,
-    usecase: str | None = None,
-    limit: int = MOST,
-) -> Sequence[Mapping[str, Any]]:
-    """List the turns between two times, the oldest first, each with its calls."""
-    rows = await work.sql(
-        "SELECT id, started_at, usecase, channel, user_id, unit, outcome, reason, question, answer, rung, model,"
-        " revision, confidence, latency_ms, input_tokens, output_tokens, cost_usd, saved_usd, error, trace_id,"
-        " (SELECT coalesce(jsonb_agg(to_jsonb(c) - 'turn_id' - 'usecase' - 'user_id' - 'unit' ORDER BY c.ordinal),"
-        " '[]') FROM calls c WHERE c.turn_id = t.id AND c.started_at = t.started_at) AS calls"
-        " FROM turns t WHERE started_at >= :since AND started_at < :until"
-        " AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)"
-        " AND (cast(:usecase AS text) IS NULL OR usecase = :usecase) ORDER BY started_at LIMIT :limit",
         since=since,
         until=until,
         user_id=user_id,

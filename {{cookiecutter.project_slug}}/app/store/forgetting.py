@@ -7,7 +7,8 @@ pseudonym, as what was asked and paid counts for budgets and evidence.
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from app.store import audit
+from app.domain.event import PEOPLE, WORDS
+from app.store import audit, unlearning
 from app.store.db import Work
 from app.store.erasures import Erasure, note_documents
 
@@ -20,6 +21,7 @@ Step = Callable[[Work, Erasure], Awaitable[Counts]]
 
 async def stop_work(work: Work, erasure: Erasure) -> bool:
     """Cancel the person's queued work; True once nothing of it runs and no turn of theirs is under way."""
+    await unlearning.stop_shadows(work, erasure)
     await work.sql(
         "UPDATE jobs SET status = CASE status WHEN 'queued' THEN 'cancelled' ELSE 'cancelling' END,"
         " finished_at = CASE status WHEN 'queued' THEN now() END"
@@ -74,7 +76,10 @@ async def _reviews(work: Work, erasure: Erasure) -> Counts:
     )
     counts = dict(rows.mappings().one())
     decided = await work.sql(
-        "UPDATE reviews SET decided_by = :pseudonym WHERE decided_by = :user_id RETURNING id",
+        "UPDATE reviews SET decided_by = CASE WHEN decided_by = :user_id THEN :pseudonym ELSE decided_by END,"
+        " taken_by = nullif(taken_by, :user_id), assigned_to = nullif(assigned_to, :user_id),"
+        " authors = array_replace(authors, :user_id, :pseudonym)"
+        " WHERE :user_id IN (decided_by, taken_by, assigned_to) OR :user_id = ANY (authors) RETURNING id",
         pseudonym=erasure.pseudonym,
         user_id=erasure.user_id,
     )
@@ -183,11 +188,39 @@ async def _quotes(work: Work, erasure: Erasure) -> Counts:
     await work.sql("UPDATE job_items SET answer = '', data = NULL WHERE turn_id = ANY (CAST(:ids AS uuid[]))", ids=ids)
     await work.sql(
         "UPDATE reviews SET draft = '', data = NULL, final = CASE WHEN final IS NULL THEN NULL ELSE '' END,"
-        " final_data = NULL, masks = NULL WHERE turn_id = ANY (CAST(:ids AS uuid[]))",
+        " final_data = NULL, masks = NULL, complaint = NULL, note = NULL WHERE turn_id = ANY (CAST(:ids AS uuid[]))",
         ids=ids,
     )
     await work.sql("DELETE FROM idempotency WHERE subject_id = ANY (CAST(:ids AS uuid[]))", ids=ids)
+    await unlearning.quotes(work, ids)
     return {"answers_to_others": len(ids)}
+
+
+async def _events(work: Work, erasure: Erasure) -> Counts:
+    """Rename the person in events that were told, without what they wrote; words of theirs leave no more."""
+    told = await work.sql(
+        "UPDATE events e SET people = array_replace(e.people, CAST(:user_id AS text), CAST(:pseudonym AS text)),"
+        " data = coalesce(("
+        "   SELECT jsonb_object_agg(f.key, CASE WHEN f.key = ANY (CAST(:named AS text[]))"
+        "     AND f.value = to_jsonb(CAST(:user_id AS text)) THEN to_jsonb(CAST(:pseudonym AS text)) ELSE f.value END)"
+        "   FROM jsonb_each(e.data) AS f WHERE NOT (f.key = ANY (CAST(:words AS text[]))"
+        "     AND e.data ->> 'by' = :user_id)), '{}')"
+        " WHERE e.id IN (SELECT id FROM events WHERE people @> ARRAY[CAST(:user_id AS text)] LIMIT :most)",
+        user_id=erasure.user_id,
+        pseudonym=erasure.pseudonym,
+        named=list(PEOPLE),
+        words=list(WORDS),
+        most=MOST,
+    )
+    made = await work.sql(
+        "UPDATE webhooks SET created_by = CASE WHEN created_by = :user_id THEN :pseudonym ELSE created_by END,"
+        " why_off = replace(why_off, :user_id, :pseudonym), groups = CASE WHEN created_by = :user_id THEN '{}'"
+        " ELSE groups END WHERE created_by = :user_id OR why_off = :why_off",
+        user_id=erasure.user_id,
+        pseudonym=erasure.pseudonym,
+        why_off=f"turned off by {erasure.user_id}",
+    )
+    return {"events": told.rowcount, "webhooks": made.rowcount}
 
 
 async def _note(work: Work, erasure: Erasure, ids: Sequence[UUID]) -> None:
@@ -205,10 +238,12 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("queue", _jobs),
     ("sessions", _sessions),
     ("reviews", _reviews),
+    ("cases", unlearning.cases),
     ("turns", _turns),
     ("calls", _calls),
     ("budgets", _money),
     ("others", _small),
+    ("events", _events),
     ("quotes", _quotes),
 )
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.errors import BadInput, Conflict, NotFound
-from app.store import audit
+from app.domain.review import person
+from app.errors import BadInput, Conflict, Forbidden, NotFound
+from app.store import audit, events
 from app.store.db import Work
 
 
@@ -26,10 +27,11 @@ class Incident:
 async def open_(work: Work, found: Sequence[Incident]) -> None:
     """Write incidents down."""
     for one in found:
+        id = uuid4()
         await work.sql(
             "INSERT INTO incidents (id, kind, turn_id, usecase, user_id, channel, detail)"
             " VALUES (:id, :kind, :turn_id, :usecase, :user_id, :channel, :detail)",
-            id=uuid4(),
+            id=id,
             kind=one.kind,
             turn_id=one.turn_id,
             usecase=one.usecase,
@@ -37,6 +39,9 @@ async def open_(work: Work, found: Sequence[Incident]) -> None:
             channel=one.channel,
             detail=one.detail[:500],
         )
+        told = {"incident_id": str(id), "kind": one.kind, "turn_id": str(one.turn_id), "channel": one.channel}
+        about = {"subject": f"incidents/{id}", "usecase": one.usecase}
+        await events.emit(work, "incident.opened", **about, data={**told, "user_id": one.user_id})
 
 
 async def listed(
@@ -55,13 +60,15 @@ async def listed(
 
 
 async def close(work: Work, incident_id: UUID, *, by: str, because: str) -> dict[str, Any]:
-    """Close an incident, with an entry in the audit. Raises BadInput, NotFound, Conflict."""
+    """Close an incident, with an entry in the audit. Raises BadInput, Forbidden, NotFound, Conflict."""
     if not because.strip():
         said = "Say what came of it: the reason is kept with the incident and in the audit."
         raise BadInput(said, errors=[{"field": "reason", "wrong": "empty"}])
     row = (await work.sql("SELECT * FROM incidents WHERE id = :id FOR UPDATE", id=incident_id)).mappings().first()
     if row is None:
         raise NotFound("There is no incident with this id.")
+    if row["user_id"] == person(by):
+        raise Forbidden("Nobody closes what became of their own question; another reviewer has to.")
     if row["status"] == "closed":
         raise Conflict(f"This was closed by {row['closed_by']}.")
     closed = await work.sql(
@@ -81,6 +88,33 @@ async def close(work: Work, incident_id: UUID, *, by: str, because: str) -> dict
         after={"status": "closed"},
     )
     return dict(closed.mappings().one())
+
+
+async def reopen(work: Work, incident_id: UUID, *, by: str, because: str) -> dict[str, Any]:
+    """Take a closing back, with an entry in the audit. Raises BadInput, NotFound, Conflict."""
+    if not because.strip():
+        said = "Say why it is open again: the reason is kept in the audit."
+        raise BadInput(said, errors=[{"field": "reason", "wrong": "empty"}])
+    row = (await work.sql("SELECT * FROM incidents WHERE id = :id FOR UPDATE", id=incident_id)).mappings().first()
+    if row is None:
+        raise NotFound("There is no incident with this id.")
+    if row["status"] == "open":
+        raise Conflict("This incident is open.")
+    opened = await work.sql(
+        "UPDATE incidents SET status = 'open', closed_by = NULL, closed_at = NULL, note = NULL WHERE id = :id"
+        " RETURNING *",
+        id=incident_id,
+    )
+    await audit.note(
+        work,
+        actor=by,
+        action="incident.reopened",
+        subject=str(incident_id),
+        reason=because.strip(),
+        before={"status": "closed", "closed_by": row["closed_by"], "note": row["note"]},
+        after={"status": "open", "kind": row["kind"], "turn_id": str(row["turn_id"])},
+    )
+    return dict(opened.mappings().one())
 
 
 async def counts(work: Work) -> dict[str, int]:

@@ -4,7 +4,9 @@ A worker holds a job by a lease that it keeps renewing. One that dies stops rene
 what the dead one still tried to write carries the old lease and is refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +14,9 @@ from sqlalchemy import insert
 
 from app.domain.job import Job, JobKind, JobStatus
 from app.domain.masking import unmasked
+from app.domain.review import GIVEN
 from app.errors import Conflict, NotFound
-from app.store import outbox, sealed
+from app.store import events, outbox, sealed
 from app.store.db import Work
 from app.store.tables import job_events, job_items, jobs
 
@@ -165,6 +168,7 @@ async def finish(
     )
     await work.sql("UPDATE jobs SET finished_at = now() WHERE id = :id", id=job_id)
     await event(work, job_id, status.value, {"error": error} if error else {})
+    await _tell(work, [job_id])
 
 
 async def give_back(work: Work, job_id: UUID, *, lease: UUID) -> None:
@@ -190,15 +194,31 @@ async def cancel(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
     if row is None:
         raise Conflict(f"The job has ended ({job.status.value}) and cannot be cancelled.")
     await event(work, job_id, row.status, {})
+    if row.status == "cancelled":
+        await _tell(work, [job_id])
     return await get(work, job_id, user_id=user_id)
+
+
+async def _tell(work: Work, job_ids: Sequence[UUID]) -> None:
+    """Tell other systems that these jobs are over."""
+    rows = await work.sql(
+        "SELECT id, kind, usecase, user_id, status, total, done, attempts FROM jobs"
+        " WHERE id = ANY (CAST(:ids AS uuid[]))",
+        ids=list(job_ids),
+    )
+    for row in rows.mappings().all():
+        told = {"job_id": str(row["id"]), **{name: row[name] for name in row if name not in ("id", "usecase")}}
+        await events.emit(work, "job.finished", subject=f"jobs/{row['id']}", usecase=row["usecase"], data=told)
 
 
 async def items(work: Work, job_id: UUID) -> list[dict[str, Any]]:
     """Give the finished items of a job, each with what a reviewer made of it."""
     rows = await work.sql(
         "SELECT i.job_id, i.ordinal, i.turn_id, i.outcome, i.answer, i.data, r.status AS review,"
-        " r.id AS review_id, r.final, r.final_data, r.masks"
-        " FROM job_items i LEFT JOIN reviews r ON r.turn_id = i.turn_id WHERE i.job_id = :id ORDER BY i.ordinal",
+        " r.id AS review_id, r.final, r.final_data, r.masks, r.kind AS review_kind FROM job_items i LEFT JOIN LATERAL ("
+        "   SELECT * FROM reviews one WHERE one.turn_id = i.turn_id AND (one.kind <> 'sample' OR one.status <> 'open')"
+        "   ORDER BY one.status <> 'open' DESC, one.decided_at DESC LIMIT 1) AS r ON true"
+        " WHERE i.job_id = :id ORDER BY i.ordinal",
         id=job_id,
     )
     return [_item(work, row) for row in rows.mappings()]
@@ -211,6 +231,9 @@ def _item(work: Work, row: Any) -> dict[str, Any]:
     masks = sealed.known(work.seals, "reviews", made["id"], item.pop("masks"))
     made = unmasked(sealed.opened(work.seals, "reviews", made), masks)
     del item["job_id"]
+    if item.pop("review_kind") in GIVEN and item["review"] == "rejected":
+        # A person looked at it afterwards, and took it back.
+        return {**item, "answer": "", "data": None}
     item["answer"] = item["answer"] if made["final"] is None else made["final"]
     item["data"] = item["data"] if made["final_data"] is None else made["final_data"]
     return item
@@ -226,15 +249,18 @@ async def events_after(work: Work, job_id: UUID, after: int) -> list[tuple[int, 
 
 async def sweep(work: Work) -> list[UUID]:
     """Find jobs whose worker died or whose message was lost, and put a new message about each in the outbox."""
-    await work.sql(
+    cancelled = await work.sql(
         "UPDATE jobs SET status = 'cancelled', finished_at = now(), lease = NULL"
-        " WHERE status = 'cancelling' AND lease_until < now()"
+        " WHERE status = 'cancelling' AND lease_until < now() RETURNING id"
     )
-    await work.sql(
+    given_up = await work.sql(
         "UPDATE jobs SET status = 'failed', finished_at = now(), lease = NULL, error = 'given up after too many tries'"
-        " WHERE status = 'running' AND lease_until < now() AND attempts >= :most",
+        " WHERE status = 'running' AND lease_until < now() AND attempts >= :most"
+        " RETURNING id",
         most=MAX_ATTEMPTS,
     )
+    if over := [*cancelled.scalars(), *given_up.scalars()]:
+        await _tell(work, over)
     rows = await work.sql(
         "SELECT j.id, j.kind, j.input -> 'trace' AS trace FROM jobs j"
         " WHERE ((j.status = 'running' AND j.lease_until < now())"
@@ -247,6 +273,41 @@ async def sweep(work: Work) -> list[UUID]:
     for row in found:
         await outbox.put(work, "job", {"job_id": str(row.id), "kind": row.kind, "trace": row.trace or {}})
     return [row.id for row in found]
+
+
+async def failed(work: Work, *, before: datetime | None = None, limit: int = 100) -> list[Job]:
+    """List jobs that failed, the newest first; `before` is where a page begins."""
+    rows = await work.sql(
+        f"SELECT {_JOB_COLUMNS} FROM jobs WHERE status = 'failed'"  # noqa: S608 - a constant
+        " AND (CAST(:before AS timestamptz) IS NULL OR finished_at < :before) ORDER BY finished_at DESC LIMIT :limit",
+        before=before,
+        limit=limit,
+    )
+    return [_job(work, row) for row in rows.mappings()]
+
+
+async def failed_lately(work: Work, *, hours: int = 24) -> int:
+    """Count the jobs that failed within the last hours."""
+    rows = await work.sql(
+        "SELECT count(*) FROM jobs WHERE status = 'failed' AND finished_at > now() - make_interval(hours => :hours)",
+        hours=hours,
+    )
+    return int(rows.scalar_one())
+
+
+async def revive(work: Work, job_id: UUID, *, was: JobStatus = JobStatus.FAILED) -> None:
+    """Put a job that failed, or `was` cancelled, back in the queue; its finished items stay. Raises Conflict."""
+    rows = await work.sql(
+        "UPDATE jobs SET status = 'queued', attempts = 0, error = '', result = NULL, finished_at = NULL, lease = NULL,"
+        " lease_until = NULL WHERE id = :id AND status = :was RETURNING kind, input -> 'trace' AS trace",
+        id=job_id,
+        was=was.value,
+    )
+    row = rows.first()
+    if row is None:
+        raise Conflict(f"Only a job that is {was.value} goes back in the queue; this one is not, or not any more.")
+    await event(work, job_id, "queued", {"replayed": True})
+    await outbox.put(work, "job", {"job_id": str(job_id), "kind": row.kind, "trace": row.trace or {}})
 
 
 async def counts(work: Work) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """All answers that Redis keeps, looked through one page at a time: for those that have to go before their time."""
 
 from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 from app.domain.turn import Remembered
 from app.store.cache import parsed
@@ -33,6 +34,15 @@ async def drop(shared: Shared, keys: Sequence[str]) -> int:
     if not keys:
         return 0
     return int(await shared.run(_DROP, [f"{_PREFIX}{key}{_END}" for key in keys]))
+
+
+async def drop_told(shared: Shared, turn_id: UUID, text: str) -> int:
+    """Delete what a turn has answered, whoever else was told the same words; gives how many. Raises SharedAway."""
+    gone = 0
+    async for page in pages(shared):
+        same = [key for key, kept in page.items() if kept and (kept.turn_id == turn_id or kept.draft.text == text)]
+        gone += await drop(shared, same)
+    return gone
 
 
 def _bare(key: str) -> str:

@@ -1,13 +1,13 @@
 """The ledger: one row per turn and one per model call, append-only, masked text only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert
 
+from app.domain.event import checked, people
 from app.domain.masking import lasting
 from app.domain.outcome import Outcome
 from app.domain.turn import Call, Message, Passage, Route, Turn
@@ -37,11 +37,21 @@ async def record(work: Work, turn: Turn, said: Sequence[Message] | None) -> bool
     return bool(rows.scalar_one())
 
 
-async def end(database: Database, turn: Turn, said: Sequence[Message] | None) -> bool:
-    """Do the same and settle the budgets, in one trip: for a turn that leaves nothing else behind."""
+async def end(
+    database: Database, turn: Turn, said: Sequence[Message] | None, *, told: Mapping[str, Any] | None = None
+) -> bool:
+    """Do the same and settle the budgets, in one trip: for a turn that leaves nothing else behind.
+
+    `told` is the event of its answer, where somebody listens to answers.
+    """
     await database.ready()
-    statement: LiteralString = "SELECT end_turn(%s::jsonb, %s::jsonb, %s::jsonb, %s, %s)"
-    return bool(await database.trip(statement, *_written(database.seals, turn, said), cost_usd(turn.tape)))
+    written = (*_written(database.seals, turn, said), cost_usd(turn.tape))
+    if told is None:
+        statement: LiteralString = "SELECT end_turn(%s::jsonb, %s::jsonb, %s::jsonb, %s, %s)"
+        return bool(await database.trip(statement, *written))
+    statement = "SELECT end_turn_and_tell(%s::jsonb, %s::jsonb, %s::jsonb, %s, %s, %s, %s::jsonb, %s::text[])"
+    data = checked("answer.given", told)
+    return bool(await database.trip(statement, *written, uuid4(), as_json(data), people(data)))
 
 
 def _written(seals: Seals, turn: Turn, said: Sequence[Message] | None) -> tuple[str, str, str | None, str | None]:
@@ -131,6 +141,7 @@ def turn_row(turn: Turn) -> dict[str, Any]:
         "saved_usd": turn.tape.saved_usd,
         "age_s": draft.age_s if draft else None,
         "shadow_of": turn.shadow_of,
+        "arm": turn.arm,
         "findings": turn.findings,
         "error": turn.error.slug if turn.error else "",
         "trace_id": turn.trace_id,
@@ -208,35 +219,6 @@ async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, 
     return {**row, "calls": [dict(call) for call in made.mappings()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which turns to list: of one use case or person, before a moment, and `among` use cases or one's `own`."""
-
-    usecase: str | None = None
-    user_id: str | None = None
-    among: tuple[str, ...] | None = None
-    own: str = ""
-    before: datetime | None = None
-
-
-async def newest(work: Work, wanted: Wanted, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-    """List turns, the newest first."""
-    rows = await work.sql(
-        "SELECT id, started_at, usecase, channel, user_id, outcome, question, rung, model, latency_ms, cost_usd"
-        " FROM turns WHERE (cast(:user_id AS text) IS NULL OR user_id = :user_id)"
-        " AND (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
-        " AND (cast(:among AS text[]) IS NULL OR usecase = ANY(:among) OR user_id = :own)"
-        " AND (cast(:before AS timestamptz) IS NULL OR started_at < :before) ORDER BY started_at DESC LIMIT :limit",
-        user_id=wanted.user_id,
-        usecase=wanted.usecase,
-        among=list(wanted.among) if wanted.among is not None else None,
-        own=wanted.own,
-        before=wanted.before,
-        limit=limit,
-    )
-    return [dict(row) for row in rows.mappings()]
-
-
 async def totals(work: Work, *, hours: int = 24) -> Sequence[Mapping[str, Any]]:
     """Count turns, failures, latency percentiles in ms and US dollars per use case over the last hours."""
     rows = await work.sql(
@@ -257,14 +239,3 @@ async def outcomes(work: Work, *, hours: int = 24) -> Mapping[str, int]:
         hours=hours,
     )
     return {row.outcome: row.n for row in rows}
-
-
-async def give_feedback(work: Work, turn_id: UUID, *, user_id: str, thumbs: str, correction: str) -> None:
-    """Keep what the asker thinks of the answer; a second opinion replaces the first."""
-    await story(work, turn_id, user_id=user_id)
-    opinion = {"turn_id": turn_id, "user_id": user_id, "thumbs": thumbs, "correction": correction}
-    await work.sql(
-        "INSERT INTO feedback (turn_id, user_id, thumbs, correction) VALUES (:turn_id, :user_id, :thumbs, :correction)"
-        " ON CONFLICT (turn_id, user_id) DO UPDATE SET thumbs = excluded.thumbs, correction = excluded.correction",
-        **sealed.closed(work.seals, "feedback", opinion),
-    )

@@ -92,8 +92,8 @@ async def put(work: Work, made: Restriction) -> None:
     )
 
 
-async def lift(work: Work, restriction_id: UUID, *, by: str, because: str) -> None:
-    """End one. Raises NotFound when there is none that stands."""
+async def lift(work: Work, restriction_id: UUID, *, by: str, because: str) -> str:
+    """End one; gives whose it was. Raises NotFound when there is none that stands."""
     found = await work.sql(
         "UPDATE restrictions SET lifted_at = now(), lifted_by = :by"
         " WHERE id = :id AND lifted_at IS NULL AND (until IS NULL OR until > now())"
@@ -107,6 +107,7 @@ async def lift(work: Work, restriction_id: UUID, *, by: str, because: str) -> No
     await audit.note(
         work, actor=by, action="restriction.lift", subject=row["subject"], reason=because, before=_told(row)
     )
+    return str(row["subject"])
 
 
 async def spending(work: Work, *, minutes: int, least_usd: Decimal) -> list[Spending]:
@@ -116,6 +117,16 @@ async def spending(work: Work, *, minutes: int, least_usd: Decimal) -> list[Spen
     """
     rows = await work.sql(_SPENDING, minutes=minutes, least_usd=least_usd, days=USUAL_DAYS)
     return [Spending(**row) for row in rows.mappings()]
+
+
+async def spikes(work: Work, *, since: datetime) -> list[dict[str, Any]]:
+    """List who was kept from asking since a time because their spending suddenly rose, the newest first."""
+    rows = await work.sql(
+        "SELECT subject, reason, created_at, until, lifted_at FROM restrictions"
+        " WHERE cause = 'spike' AND created_at >= :since ORDER BY created_at DESC LIMIT 50",
+        since=since,
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 # What the team runs by itself (evaluations, shadows) is nobody's spending.

@@ -55,6 +55,7 @@ _OPINION_AT = "CASE WHEN t.id IS NULL THEN '-infinity' ELSE x.created_at END"
 _EMPTY = "coalesce(x.busy_until, now()) <= now() AND NOT EXISTS (SELECT FROM messages m WHERE m.session_id = x.id)"
 # The newest says since when a document has its readers.
 _REPLACED = "EXISTS (SELECT FROM access_changes y WHERE y.document_id = x.document_id AND y.id > x.id)"
+_UNHELD = "NOT EXISTS (SELECT FROM unnest(x.people) AS p WHERE is_held(p, x.usecase, x.at))"
 _RULES: Mapping[str, Sequence[_Rule]] = {
     "sessions": (
         _Rule("messages", "x.session_id, x.ordinal", "x.created_at", "s.user_id", "s.usecase", source=_MESSAGES),
@@ -68,8 +69,14 @@ _RULES: Mapping[str, Sequence[_Rule]] = {
     "reviews": (_Rule("reviews", "x.id", "x.created_at", "x.asker", "x.usecase"),),
     "feedback": (_Rule("feedback", "x.turn_id, x.user_id", _OPINION_AT, "x.user_id", "t.usecase", source=_OPINIONS),),
     "incidents": (_Rule("incidents", "x.id", "x.at", "x.user_id", "x.usecase"),),
+    "captured_cases": (_Rule("captured_cases", "x.id", "x.created_at", "x.asker", "x.usecase"),),
     "outbox": (_Rule("outbox", "x.id", "x.sent_at"),),
-    "evaluations": (_Rule("evaluations", "x.id", "x.at"),),
+    "events": (_Rule("events", "x.id", "x.at", usecase="x.usecase", also=_UNHELD),),
+    "evaluations": (
+        _Rule("evaluations", "x.id", "x.at"),
+        _Rule("comparisons", "x.id", "x.at"),
+        _Rule("shadow_runs", "x.shadow_id", "x.at"),
+    ),
     "access_changes": (_Rule("access_changes", "x.id", "x.at", also=_REPLACED),),
     "certificates": (
         _Rule("erasures", "x.id", "x.finished_at", also="x.status = 'done'"),

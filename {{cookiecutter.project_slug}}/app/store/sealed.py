@@ -89,9 +89,20 @@ FIELDS = (
     Field("reviews", "data", kind="json"),
     Field("reviews", "final"),
     Field("reviews", "final_data", kind="json"),
+    Field("reviews", "complaint"),
+    Field("reviews", "note"),
     Field("review_actions", "proposed", _ACTION, kind="json"),
     Field("review_actions", "arguments", _ACTION, kind="json"),
     Field("review_actions", "result", _ACTION),
+    # No words, but who has them can forge what we say.
+    Field("webhooks", "secret"),
+    Field("webhooks", "former_secret"),
+    Field("review_actions", "approved", _ACTION),
+    Field("captured_cases", "question"),
+    Field("captured_cases", "expected"),
+    Field("captured_cases", "expected_data", kind="json"),
+    Field("captured_cases", "remark"),
+    Field("shadow_waiting", "input", ("turn_id",)),
 )
 _BY_TABLE: dict[str, tuple[Field, ...]] = {
     table: tuple(field for field in FIELDS if field.table == table) for table in {field.table for field in FIELDS}

@@ -113,11 +113,11 @@ def _passage(row: Mapping[str, Any]) -> Passage:
         effective_on=date.fromisoformat(row["effective_on"]) if row["effective_on"] else None,
         visible_by=tuple(row["visible_by"]),
         suspicious=row["suspicious"],
-        anchor=_anchor(row),
+        anchor=anchor_of(row),
     )
 
 
-def _anchor(row: Mapping[str, Any]) -> str:
+def anchor_of(row: Mapping[str, Any]) -> str:
     """Name a place for good: the same document, heading, page and text have the same one, whenever they were read."""
     place = f"{row['document_id']}\n{row['heading']}\n{row['page']}\n{row['text']}"
     return blake2b(place.encode(), digest_size=8).hexdigest()

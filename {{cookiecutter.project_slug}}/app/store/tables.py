@@ -94,6 +94,7 @@ turns = Table(
     Column("error", Text),
     Column("trace_id", Text),
     Column("key_id", Text),
+    Column("arm", Text),
 )
 
 calls = Table(
@@ -222,6 +223,23 @@ flags = Table(
     Column("changed_by", Text),
     Column("reason", Text),
     _time("changed_at"),
+    Column("kind", Text),
+    _time("until"),
+    Column("back", JSONB(none_as_null=True)),
+)
+
+# Append-only.
+flag_history = Table(
+    "flag_history",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    _time("at"),
+    Column("actor", Text),
+    Column("reason", Text),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
+    _time("until"),
 )
 
 # Append-only.
@@ -260,6 +278,17 @@ reviews = Table(
     Column("asker_groups", ARRAY(Text)),
     Column("asker_unit", Text),
     _uuid("job_id"),
+    Column("kind", Text),
+    Column("priority", Integer),
+    Column("hours", Double),
+    _time("due_at"),
+    _time("overdue_at"),
+    Column("assigned_to", Text),
+    Column("taken_by", Text),
+    _time("taken_until"),
+    Column("authors", ARRAY(Text)),
+    Column("complaint", Text),
+    Column("note", Text),
 )
 
 review_actions = Table(
@@ -275,6 +304,7 @@ review_actions = Table(
     Column("error", Text),
     _time("started_at"),
     _time("finished_at"),
+    Column("approved", Text),
 )
 
 evaluations = Table(
@@ -293,4 +323,56 @@ evaluations = Table(
     Column("good", Boolean),
     Column("report", JSONB(none_as_null=True)),
     _time("at"),
+)
+
+captured_cases = Table(
+    "captured_cases",
+    metadata,
+    _uuid("id", key=True),
+    _uuid("turn_id"),
+    Column("usecase", Text),
+    Column("kind", Text),
+    Column("asker", Text),
+    Column("proposed_by", Text),
+    Column("question", Text),
+    Column("expected", Text),
+    Column("expected_data", JSONB(none_as_null=True)),
+    Column("remark", Text),
+    Column("is_masked", Boolean),
+    Column("status", Text),
+    _time("created_at"),
+    Column("decided_by", Text),
+    _time("decided_at"),
+    Column("reason", Text),
+    _time("written_at"),
+)
+
+shadow_waiting = Table(
+    "shadow_waiting",
+    metadata,
+    _uuid("turn_id", key=True),
+    Column("usecase", Text),
+    Column("candidate", Text),
+    Column("user_id", Text),
+    Column("groups", ARRAY(Text)),
+    Column("unit", Text),
+    Column("input", Text),
+    _time("at"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _uuid("id", key=True),
+    Column("name", Text),
+    Column("url", Text),
+    Column("kinds", ARRAY(Text)),
+    Column("usecases", ARRAY(Text)),
+    Column("words", Boolean),
+    Column("secret", Text),
+    Column("former_secret", Text),
+    _time("former_until"),
+    Column("enabled", Boolean),
+    Column("created_by", Text),
+    _time("created_at"),
 )

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -13,11 +15,17 @@ from app.store.background import ended
 from app.store.door import Breaker, HeldBack, Rules, Slots, Verdict
 from app.store.shared import Shared, SharedAway
 
+CLOSED = "it was turned off"
+_shut: ContextVar[str] = ContextVar("shut", default="")
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 
 
 class Busy(Exception):
     """No slot came free in time."""
+
+
+class Closed(Exception):
+    """Nobody may call the model now: an operator has turned it off; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +63,69 @@ class Turnstile:
         self._left: dict[str, list[Any]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._inside: set[str] = set()
+        self._why_closed: Callable[[str], str] = _open
+        self._answering: dict[str, set[asyncio.Timeout]] = {}
+
+    def heed(self, why_closed: Callable[[str], str]) -> None:
+        """Ask this before each call: it gives the reason why a door is closed, "" for an open one."""
+        self._why_closed = why_closed
+
+    def look_again(self) -> None:
+        """End the calls under way behind doors that were closed meanwhile."""
+        for door, scopes in self._answering.items():
+            if self._why_closed(door):
+                for scope in [scope for scope in scopes if not scope.expired()]:
+                    scope.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def answering(self, door: str) -> AsyncIterator[None]:
+        """Let the block run for as long as the door is open. Raises Closed in its middle when it is closed."""
+        scopes = self._answering.setdefault(door, set())
+        try:
+            async with asyncio.timeout(None) as scope:
+                scopes.add(scope)
+                try:
+                    yield
+                finally:
+                    scopes.discard(scope)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise Closed(self._why_closed(door) or CLOSED) from None
 
     async def enter(self, door: str, limit: int, *, hurries: bool, until_s: float) -> Place:
-        """Take one of `limit` slots, waiting for it until `until_s` (event loop's clock). Raises HeldBack, Busy."""
+        """Take one of `limit` slots, waiting for it until `until_s` (event loop's clock).
+
+        Raises HeldBack, Busy, Closed.
+        """
+        self._ensure_open(door)
         place = Place(door, limit, f"{self._process}{next(self._numbers)}", is_shared=True)
         self._limits[door] = limit
         try:
             async with asyncio.timeout_at(until_s):
                 try:
                     await self._enter_shared(place, hurries=hurries)
+                    self._inside.add(place.token)
                 except SharedAway:
                     await self._enter_local(place, hurries=hurries)
-                    return replace(place, is_shared=False)
+                    place = replace(place, is_shared=False)
         except TimeoutError:
             self._forget(place)
             raise Busy from None
         except asyncio.CancelledError:
             self._forget(place)
             raise
-        self._inside.add(place.token)
+        try:
+            # It may have been closed while this one waited.
+            self._ensure_open(door)
+        except Closed:
+            await self.leave(place, "none")
+            raise
         return place
+
+    def _ensure_open(self, door: str) -> None:
+        if why := _shut.get() or self._why_closed(door):
+            raise Closed(why)
 
     async def leave(self, place: Place, verdict: Verdict, *, retry_after_s: float = 0.0) -> None:
         """Give the slot back and say how the call ended; only a bad end is waited for, an answer is not kept back."""
@@ -199,6 +250,20 @@ class Turnstile:
         """Leave without having called: out of the queue, or out of a slot that came a moment too late."""
         if self._shared is not None and not self._shared.is_away:
             self._leave_soon(place, "none")
+
+
+@contextmanager
+def shut(why: str) -> Iterator[None]:
+    """Keep whatever runs within the block from calling any model."""
+    token = _shut.set(why)
+    try:
+        yield
+    finally:
+        _shut.reset(token)
+
+
+def _open(_: str) -> str:
+    return ""
 
 
 def _end(turns: "Iterable[asyncio.Future[None]]", error: Exception) -> None:

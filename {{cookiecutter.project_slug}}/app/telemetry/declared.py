@@ -10,6 +10,8 @@ GaugeName = Literal[
     "dependency_up",
     "model_breaker_open",
     "flags_age_seconds",
+    "flags_expired",
+    "switch_off",
     "directory_age_seconds",
     "ai_paused",
     "db_pool_in_use",
@@ -25,13 +27,23 @@ GaugeName = Literal[
     "audit_broken",
     "audit_verified_age_seconds",
     "incidents_open",
+    "webhook_waiting",
+    "webhook_oldest_seconds",
+    "webhook_dead",
+    "dead_jobs",
     "retention_age_seconds",
     "erasure_oldest_seconds",
+    "reviews_open",
+    "reviews_overdue",
+    "reviews_oldest_seconds",
+    "shadows_waiting",
+    "rollout_halted",
 ]
 
 # Edges at 2 and 8 s, the usual budgets of a chat and of a summary; from the cache's 5 ms up to the longest timeout.
 _TURN_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
 _WAIT_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
+_REVIEW_S = (60, 300, 900, 3600, 4 * 3600, 8 * 3600, 24 * 3600, 72 * 3600, 168 * 3600)
 _FOUND = (0, 1, 2, 3, 5, 8, 13, 20)
 _WEIGHED = (0, 1, 3, 10, 20, 50, 100, 200)
 
@@ -119,12 +131,20 @@ METRICS = (
         *("http_request_method", "http_response_status_code", "http_route"),
         buckets=_TURN_S,
     ),
+    _counter("arm_turns_total", "turns that an arm of a rollout answered", "usecase", "arm", "family"),
+    _histogram("arm_turn_duration_seconds", "time of such turns", "usecase", "arm", buckets=_TURN_S),
+    _counter("rollout_halts_total", "rollouts that the guard took back, by what was too high", "usecase", "metric"),
+    _gauge("rollout_halted", "1 while a rollout is halted and nobody has started it again", "usecase", fresh_s=60),
     _gauge("outbox_unsent", "messages stored but not yet handed to the queue or a webhook", fresh_s=60),
     _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none", fresh_s=60),
     _gauge("jobs_open", "jobs that are not over", "status", fresh_s=60),
     _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),
     _gauge("model_breaker_open", "1 when calls of the model are held back, 0 when they go in", "provider", "model"),
-    _gauge("flags_age_seconds", "time since this process last read the flags from the database"),
+    _gauge("flags_age_seconds", "time since this process last read the flags from where they live"),
+    _gauge("flags_expired", "flags whose day of review has passed"),
+    _gauge(
+        "switch_off", "1 when a switch is off, 0 when not; subject is `ai`, a use case, or a kind and a name", "subject"
+    ),
     _gauge(
         "directory_age_seconds",
         "time since the company's directory was last read; a billion when never, absent without a directory",
@@ -132,6 +152,8 @@ METRICS = (
     ),
     _counter("retention_removed_total", "rows that were deleted because of their age", "data"),
     _gauge("retention_age_seconds", "time since the job that deletes what is old last ran to its end", fresh_s=60),
+    _counter("shadow_runs_total", "turns of a shadow's share: ran, refused, or left out and why", "usecase", "result"),
+    _gauge("shadows_waiting", "turns that wait for their shadow", "usecase", fresh_s=60),
     _gauge("erasure_oldest_seconds", "age of the oldest request to erase a person that is not done", fresh_s=60),
     _gauge("ai_paused", "1 when the kill switch holds the use case (or `all`), 0 when not", "usecase"),
     _gauge("db_pool_in_use", "database connections of this process that are in use"),
@@ -159,6 +181,16 @@ METRICS = (
     _gauge("audit_verified_age_seconds", "time since the audit was last verified; a billion when never", fresh_s=60),
     _counter("incidents_total", "answers and questions that were stopped, by what was found", "usecase", "kind"),
     _gauge("incidents_open", "incidents that nobody has closed", "kind", fresh_s=60),
+    _counter("reviews_decided_total", "reviews that a person decided on", "usecase", "kind", "decision"),
+    _histogram("review_wait_seconds", "time from a review that opens to its decision", "kind", buckets=_REVIEW_S),
+    _gauge("reviews_open", "reviews that wait for a person", "kind", fresh_s=60),
+    _gauge("reviews_overdue", "reviews that nobody decided on in time", "kind", fresh_s=60),
+    _gauge("reviews_oldest_seconds", "age of the oldest review that waits; 0 when there is none", "kind", fresh_s=60),
+    _counter("webhook_deliveries_total", "tries to send an event: delivered, failed or dead", "webhook", "result"),
+    _gauge("webhook_waiting", "events that wait to be sent to a receiver", "webhook", fresh_s=60),
+    _gauge("webhook_oldest_seconds", "age of the oldest event that waits for a receiver", "webhook", fresh_s=60),
+    _gauge("webhook_dead", "events that were given up for a receiver, and not sent again", "webhook", fresh_s=60),
+    _gauge("dead_jobs", "jobs that failed within the last day", fresh_s=60),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 # What the Prometheus client says about the process by itself.

@@ -16,13 +16,14 @@ os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
 
 
 def instrument_app(app: Any) -> None:
-    """Trace and time every request of a FastAPI application but health checks and scrapes."""
+    """Trace and time every request of a FastAPI application but health checks, scrapes and pages that listen."""
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
     FastAPIInstrumentor.instrument_app(
         app,
         exclude_spans=["receive", "send"],
-        excluded_urls="/health/,/metrics$",
+        # A page that listens for changes holds its request open: that is no time anybody waits.
+        excluded_urls="/health/,/metrics$,/console/live$",
         meter_provider=metrics.provider(),
     )
 

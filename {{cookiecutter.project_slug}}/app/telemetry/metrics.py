@@ -124,6 +124,9 @@ def record_turn(turn: Turn) -> None:
         if step.step == "retrieve" and turn.channel != "shadow":  # a shadow is handed what was found
             _time("retrieval_duration_seconds", step.ms, usecase=name)
             _record("passages_found", len(turn.passages), usecase=name)
+    if turn.arm:
+        _add("arm_turns_total", 1, usecase=name, arm=turn.arm, family=outcome.family)
+        _time("arm_turn_duration_seconds", turn.latency_ms, usecase=name, arm=turn.arm)
     _saved(turn)
     for call in turn.tape.calls:
         _record_call(call, usecase=name, unit=turn.principal.unit or "none")
@@ -143,6 +146,11 @@ def record_cache(usecase: str, result: str) -> None:
 def record_retention(data: str, rows: int) -> None:
     """Count rows that were deleted because of their age."""
     _add("retention_removed_total", rows, data=data)
+
+
+def record_shadow(usecase: str, result: str) -> None:
+    """Count a turn of a shadow's share: it ran, was refused, or was left out, and why."""
+    _add("shadow_runs_total", 1, usecase=usecase, result=result)
 
 
 def record_search(usecase: str, search: Retrieval) -> None:
@@ -190,9 +198,25 @@ def record_job(job: Job) -> None:
         _record("job_duration_seconds", (job.finished_at - job.started_at).total_seconds(), kind=job.kind)
 
 
+def record_rollout_halt(usecase: str, metric: str) -> None:
+    """Count a rollout that its guard took back."""
+    _add("rollout_halts_total", 1, usecase=usecase, metric=metric)
+
+
 def record_incident(usecase: str, kind: str) -> None:
     """Count something that was stopped before it left, or came in."""
     _add("incidents_total", 1, usecase=usecase, kind=kind)
+
+
+def record_delivery(webhook: str, result: str) -> None:
+    """Count a try to send an event to a receiver."""
+    _add("webhook_deliveries_total", 1, webhook=webhook, result=result)
+
+
+def record_review(usecase: str, kind: str, decision: str, waited_s: float) -> None:
+    """Count a decision of a reviewer, and how long it was waited for."""
+    _add("reviews_decided_total", 1, usecase=usecase, kind=kind, decision=decision)
+    _record("review_wait_seconds", waited_s, kind=kind)
 
 
 def _saved(turn: Turn) -> None:

@@ -19,6 +19,7 @@ _PATTERNS = (
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [token]"),
     (re.compile(r"\b(?:sk|pk|rk|ghp|appkey|xox[abp])[-_][\w-]{12,}"), "[token]"),
+    (re.compile(r"\bwhsec_[\w+/=-]{12,}"), "[token]"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "[token]"),
     # An account (IBAN), a card, a telephone number with its country; ids of ours hold letters or no groups.
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),

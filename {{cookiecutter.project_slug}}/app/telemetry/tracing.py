@@ -73,6 +73,12 @@ def span(name: str, **attributes: str | float | UUID | None) -> Iterator[Span]:
             raise
 
 
+def note(**attributes: str) -> None:
+    """Write names and ids that are known only now on the step in progress."""
+    for key, value in attributes.items():
+        trace.get_current_span().set_attribute(f"app.{key}", mask(value))
+
+
 def current_trace_id() -> str:
     """Give the id of the trace in progress as 32 hexadecimal digits, or nothing outside a trace."""
     found = trace.get_current_span().get_span_context()

@@ -25,8 +25,14 @@ log = structlog.get_logger(__name__)
 RESULT_CHARS = 8000
 NAME_CHARS = 64
 NOT_FOR_ASKER = "it may not be used for the person who asks"
+TURNED_OFF = "an operator has turned it off"
 WITHHELD = "the result was withheld: it holds instructions to the model"
 Ended = Literal["ran", "failed", "refused", "waits"]
+
+
+def nothing_off(_: str) -> str:
+    """Say of no tool that it is turned off."""
+    return ""
 
 
 @dataclass(slots=True)
@@ -37,6 +43,7 @@ class InTurn:
     masks: Masks
     waiting_: list[ToolUse] = field(default_factory=list)
     exit: Exit | None = None
+    why_off: Callable[[str], str] = nothing_off
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -61,6 +68,9 @@ class InTurn:
                 return f"There is no tool {name[:NAME_CHARS]!r}."
             span.set_attribute("gen_ai.operation.name", "execute_tool")
             span.set_attribute("gen_ai.tool.name", tool.name)
+            if self.why_off(tool.name):
+                self._note(span, tool.name, arguments, ended="refused", error=TURNED_OFF)
+                return f"The tool {tool.name} is not available: it is turned off. Say so where that leaves a gap."
             self._inside(span, tool, arguments, as_text(arguments))
             try:
                 checked = tool.check(_each_text(arguments, lambda text: unmask(text, self.masks)))

@@ -8,13 +8,17 @@ from app.control.budgets import Budgets
 from app.control.flags import Flags
 from app.control.limits import Limits
 from app.control.restrictions import Restrictions
+from app.control.rollout import Rollouts
 from app.domain.identity import Permission
 from app.domain.outcome import Outcome
+from app.domain.rollout import CLOSED, UNSEEN
 from app.domain.turn import StopTurn, Turn
-from app.errors import Forbidden, OverRate, Paused, SessionBusy
+from app.errors import Forbidden, OverRate, SessionBusy
+from app.llm.rungs import paused
 from app.store import admission, budgets, idempotency, quoting
 from app.store.admission import Terms
 from app.store.db import Database
+from app.telemetry import tracing
 from app.turn.disclosure import disclosure, of_answer
 
 # A holder that has not let go so long after its deadline is dead.
@@ -32,11 +36,12 @@ class Admit:
     limits: Limits
     restrictions: Restrictions
     budgets: Budgets
+    rollouts: Rollouts
 
     async def __call__(self, turn: Turn) -> Turn:
         """Let the turn in, or stop it with the reason."""
         self._permission(turn)
-        self._switch(turn)
+        turn = self._placed(self._switched(turn))
         try:
             self.restrictions.ensure_person(turn.principal, asks=True)
             # Queued work waits for its workers, and comes in as they have time: its money counts, its minutes do not.
@@ -48,7 +53,7 @@ class Admit:
 
     def _permission(self, turn: Turn) -> None:
         contract, who = turn.usecase.contract, turn.principal
-        if not (who.may(Permission.ASK) and turn.usecase.admits(who)) or contract.rollout.stage == "off":
+        if not (who.may(Permission.ASK) and turn.usecase.admits(who)):
             open_to = ", ".join(contract.access.groups)
             error = Forbidden(f"You may not use {turn.usecase.name!r}; it is open to: {open_to}.")
             raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
@@ -58,10 +63,28 @@ class Admit:
             error = Forbidden(f"You may not send {', '.join(closed)} with this value to {turn.usecase.name!r}.")
             raise StopTurn(Outcome.REFUSED_PERMISSION, error=error)
 
-    def _switch(self, turn: Turn) -> None:
-        if reason := self.flags.why_paused(turn.usecase.name):
-            error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
-            raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=reason)
+    def _placed(self, turn: Turn) -> Turn:
+        """Choose the arm of the rollout that answers this person; what measures candidates brings its own."""
+        if turn.channel in ("evaluation", "shadow"):
+            return turn
+        placed = self.rollouts.placed(turn.usecase, turn.principal)
+        if placed.arm == CLOSED:
+            error = Forbidden(f"{turn.usecase.name!r} is not open to you yet.")
+            raise StopTurn(Outcome.REFUSED_PERMISSION, error=error, reason="closed by its rollout")
+        if placed.arm:
+            tracing.note(arm=placed.arm)
+        listener = None if placed.arm == UNSEEN else turn.listener
+        return turn.with_(usecase=placed.usecase, arm=placed.arm, listener=listener) if placed.arm else turn
+
+    def _switched(self, turn: Turn) -> Turn:
+        """Stop a turn that a switch is off for, or let it go on without a model where the contract says so."""
+        off = self.flags.pause(turn.usecase.name, turn.principal)
+        if off is None:
+            return turn
+        # Queued work waits instead: it has time, and deserves the better answer.
+        if off.hard or not turn.is_interactive or turn.usecase.contract.paused.answer == "sentence":
+            raise paused(turn, off)
+        return turn.with_(paused=off.told)
 
     async def _held(self, turn: Turn) -> Turn:
         is_new = turn.session_id is None if turn.channel == "api" else None

@@ -2,16 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.control.flags import Flags
 from app.domain.masking import Masks
 from app.domain.outcome import Outcome
-from app.domain.turn import Draft, StopTurn, Turn
-from app.errors import Paused
+from app.domain.turn import Draft, Turn
 from app.guard.exits import Exit, Exits
 from app.guard.pii import own
 from app.guard.stream import StreamGuard, Withheld
 from app.llm.gateway import Gateway
+from app.llm.rungs import paused
 from app.retrieval.search import Searcher
 from app.turn.check import instructions_of
 from app.turn.evidence import given_again
@@ -30,13 +31,14 @@ class Answer:
     async def __call__(self, turn: Turn) -> Turn:
         """Give the turn with its draft; what a stream was stopped for stands in its findings."""
         answer = asyncio.create_task(self._answered(turn))
-        pause = asyncio.create_task(self.flags.until_paused(turn.usecase.name))
+        # A turn that asks no model any more is stopped only by what stops everything.
+        off = self.flags.until_paused(turn.usecase.name, turn.principal, hard=bool(turn.paused))
+        pause = asyncio.create_task(off)
         try:
             await asyncio.wait({answer, pause}, return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
+            if not pause.done():
                 return answer.result()
-            error = Paused(turn.usecase.contract.sentences.paused, retry_after_s=30)
-            raise StopTurn(Outcome.PAUSED_SWITCH, error=error, reason=pause.result())
+            raise paused(turn, pause.result())
         finally:
             for task in (answer, pause):
                 task.cancel()
@@ -61,15 +63,17 @@ class Answer:
         return turn.with_(draft=draft, masks=masks)
 
     async def _made(self, turn: Turn, masks: Masks, exit_: Exit) -> Draft:
-        kit = Lent(self.gateway, self.searcher, turn, masks, exit_)
+        why_off = partial(self.flags.why_tool_off, turn.usecase.name)
+        kit = Lent(self.gateway, self.searcher, turn, masks, exit_, why_off)
         workflow = turn.usecase.workflow
         return await (workflow(turn, kit) if workflow else kit.ask(turn))
 
 
 def _guard(turn: Turn, masks: Masks, exit_: Exit) -> StreamGuard | None:
-    # A draft that waits for a person, or for a classifier, is not shown as it grows.
+    # A draft that waits, or may wait, for a person or for a classifier is not shown as it grows.
     contract = turn.usecase.contract
-    if turn.listener is None or contract.risk.mode != "auto" or contract.output.classifier:
+    may_wait = contract.risk.mode != "auto" or contract.output.classifier or contract.reviews.confidence_below
+    if turn.listener is None or may_wait:
         return None
     return StreamGuard(turn, turn.listener, masks=masks, instructions=instructions_of(turn.usecase), exit_=exit_)
 

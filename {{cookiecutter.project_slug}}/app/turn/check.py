@@ -47,6 +47,10 @@ class Check:
             uses = ", ".join(use.tool for use in turn.draft.actions)
             reason = f"a person approves what would be done: {uses}"
             return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=reason)
+        if turn.usecase.contract.reviews.doubts(turn.draft.confidence):
+            least = turn.usecase.contract.reviews.confidence_below
+            reason = f"the answer's confidence is {turn.draft.confidence:.2f}, below {least:g} of the contract"
+            return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=reason)
         return turn.with_(outcome=turn.draft.outcome)
 
     def _found(self, turn: Turn) -> tuple[Finding, ...]:

@@ -1,5 +1,6 @@
 """What the platform lends to a workflow: search and models, under the turn's rights, deadline and ledger."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.masking import Masks
@@ -8,7 +9,7 @@ from app.guard.exits import Exit
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
 from app.retrieval.search import Searcher
-from app.turn.actions import InTurn
+from app.turn.actions import InTurn, nothing_off
 from app.turn.retrieve import looked_up
 
 
@@ -21,6 +22,7 @@ class Lent:
     turn: Turn
     masks: Masks
     exit: Exit | None = None
+    why_off: Callable[[str], str] = nothing_off
 
     async def search(self, question: str) -> tuple[Passage, ...]:
         """Find passages the asker may read."""
@@ -35,7 +37,8 @@ class Lent:
 
     async def agent(self, turn: Turn, *, prompt: str | None = None) -> Draft:
         """Let a model use the tools of this use case until it has an answer; what has effects is only proposed."""
-        return await self.gateway.agent(turn, prompt_of(turn, prompt), InTurn(turn, self.masks, exit=self.exit))
+        hands = InTurn(turn, self.masks, exit=self.exit, why_off=self.why_off)
+        return await self.gateway.agent(turn, prompt_of(turn, prompt), hands)
 
 
 def prompt_of(turn: Turn, name: str | None = None) -> Prompt:

@@ -8,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.domain.outcome import Outcome
+from app.domain.rollout import CURRENT
 from app.domain.turn import Channel, Turn
 
 # Evaluations measure, shadows compare: both need an answer of their own.
 CHANNELS: tuple[Channel, ...] = ("api", "openai", "job")
 _TRAILING = " .?!…。？！"
 # Another number here makes every answer of an older release unfindable.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def place_of(turn: Turn, *, policy: str, sight: str) -> Place:
         _code_of(usecase.folder),
         sight,
         sorted(turn.fields.items()),
+        # A candidate's answers are its own; who gets the current one shares with those before the rollout.
+        "" if turn.arm == CURRENT else turn.arm,
         # People whom the routes send to different models do not share.
         [bool(set(rule.groups) & set(turn.principal.groups)) for rule in usecase.contract.routes if rule.groups],
         # A workflow knows who asks: what it says may be meant for one person.

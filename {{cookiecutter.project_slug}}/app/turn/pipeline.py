@@ -14,6 +14,7 @@ remember  always: keep the answer for those who ask the same, or tell them not t
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +22,7 @@ import structlog
 from app.domain.outcome import Outcome
 from app.domain.turn import StepTime, StopTurn, Turn
 from app.errors import AppError, DeadlinePassed, DependencyDown
+from app.store.turnstile import shut
 from app.telemetry import metrics, tracing
 
 log = structlog.get_logger(__name__)
@@ -124,7 +126,8 @@ class Pipeline:
 async def _timed(name: str, step: Step, turn: Turn) -> Turn:
     started = time.perf_counter()
     try:
-        with tracing.span(f"turn.{name}"):
+        # What is paused may still be answered by what needs no model.
+        with tracing.span(f"turn.{name}"), shut("the AI is paused") if turn.paused else nullcontext():
             return await step(turn)
     finally:
         turn.tape.steps.append(StepTime(name, round((time.perf_counter() - started) * 1000, 3)))

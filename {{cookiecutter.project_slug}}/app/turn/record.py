@@ -6,18 +6,18 @@ from typing import Any
 
 import structlog
 
-from app.domain.incident import KINDS
 from app.domain.outcome import Outcome
-from app.domain.turn import Finding, Message, Turn
+from app.domain.turn import Message, Turn
 from app.errors import DependencyDown
 from app.guard.pii import masked, own, remasked, unmasked
 from app.guard.privacy import Privacy
-from app.store import budgets, idempotency, incidents, jobs, ledger, reviews
+from app.store import budgets, events, idempotency, incidents, jobs, ledger
 from app.store.db import Database, Work
 from app.store.incidents import Incident
 from app.telemetry import metrics
-from app.turn.actions import proposed
 from app.turn.response import kept
+from app.turn.reviewing import alarming, kind_of, open_review
+from app.turn.telling import answer, nobody
 
 log = structlog.get_logger(__name__)
 # The item of a job that ended so is still to be done: by this worker later, or by another.
@@ -30,11 +30,13 @@ class Record:
 
     database: Database
     privacy: Privacy = field(default_factory=Privacy)
+    # Whether somebody listens to the answers of a use case.
+    hears: Callable[[str], bool] = nobody
 
     async def __call__(self, turn: Turn) -> Turn:
         """Store the finished turn. Raises DependencyDown when the database is away, LeaseLost for a lost job."""
         turn = await self._masked(turn)
-        in_time = await (self._with_more(turn) if _leaves_more(turn) else ledger.end(self.database, turn, _said(turn)))
+        in_time = await (self._with_more(turn) if _leaves_more(turn) else self._at_once(turn))
         if not in_time:
             # Its calls are in the ledger and its budgets are right now; its session and key may be somebody else's.
             raise DependencyDown("The turn was given up for dead before it was recorded; send it again.")
@@ -52,55 +54,39 @@ class Record:
         text, data = await remasked((draft.text, draft.data), masks)
         return turn.with_(draft=replace(draft, text=text, data=data), masks=masks)
 
+    async def _at_once(self, turn: Turn) -> bool:
+        return await ledger.end(self.database, turn, _said(turn), told=self._told(turn))
+
+    def _told(self, turn: Turn) -> dict[str, Any] | None:
+        return answer(turn) if self.hears(turn.usecase.name) else None
+
     async def _with_more(self, turn: Turn) -> bool:
         async with self.database.work() as work:
             if turn.job_item:
                 await jobs.hold(work, turn.job_item.job_id, lease=turn.job_item.lease)
             in_time = await ledger.record(work, turn, _said(turn))
             if in_time and turn.channel != "shadow":
-                await self._review(work, turn)
+                await open_review(work, turn)
                 await self._incidents(work, turn)
                 await self._item(work, turn)
                 await self._key(work, turn)
+                if told := self._told(turn):
+                    about = {"subject": f"turns/{turn.id}", "usecase": turn.usecase.name}
+                    await events.emit(work, "answer.given", **about, data=told)
             # Last: the budgets, which many turns share, stay locked until the commit.
             await budgets.settle(work, turn)
         return in_time
 
-    async def _review(self, work: Work, turn: Turn) -> None:
-        if turn.outcome is Outcome.ESCALATED_REVIEW and turn.channel != "evaluation":
-            # Without a draft the reviewer sees what the model said, useless as it was.
-            text = turn.draft.text if turn.draft else turn.tape.raw
-            data = turn.draft.data if turn.draft else None
-            draft = {"text": text, "data": dict(data) if data is not None else None, "masks": turn.masks}
-            review_id = await reviews.open_(
-                work,
-                turn_id=turn.id,
-                usecase=turn.usecase.name,
-                asker=turn.principal.user_id,
-                question=turn.screened,
-                draft=draft,
-                why=turn.reason,
-            )
-            if turn.draft and turn.draft.actions:
-                await reviews.propose(work, review_id, proposed(turn))
-
     async def _incidents(self, work: Work, turn: Turn) -> None:
-        """Open an incident for each finding that asks for one; what was drafted goes before the reviewers."""
-        found = _alarming(turn)
+        """Open an incident for each finding that asks for one."""
+        found = alarming(turn)
         if not found:
             return
-        who, opened = turn.principal.user_id, [
+        opened = [
             Incident(one.check, turn.id, turn.usecase.name, turn.principal.user_id, turn.channel, one.detail)
             for one in found
         ]  # fmt: skip
         await incidents.open_(work, opened)
-        if turn.draft:
-            why = f"incident, {found[0].check}: {found[0].detail}"
-            data = dict(turn.draft.data) if turn.draft.data is not None else None
-            draft: dict[str, Any] = {"text": turn.draft.text, "data": data, "masks": turn.masks}
-            about: dict[str, Any] = {"turn_id": turn.id, "usecase": turn.usecase.name, "asker": who}
-            about["question"] = turn.screened
-            await reviews.open_(work, **about, draft=draft, why=why)
         for one in opened:
             log.warning("incident.opened", kind=one.kind, turn_id=str(turn.id), usecase=one.usecase)
             work.after_commit.append(_counted(one))
@@ -129,14 +115,7 @@ class Record:
 def _leaves_more(turn: Turn) -> bool:
     """Say whether more than its row, calls and session is written, which takes a transaction of several statements."""
     is_more = turn.job_item is not None or turn.idempotency is not None or turn.outcome is Outcome.ESCALATED_REVIEW
-    return is_more or bool(_alarming(turn))
-
-
-def _alarming(turn: Turn) -> tuple[Finding, ...]:
-    """Give the findings that somebody must look into: not of our own evaluations, nor of what nobody was to see."""
-    if turn.channel in ("evaluation", "shadow"):
-        return ()
-    return tuple(finding for finding in turn.findings if finding.check in KINDS)
+    return is_more or kind_of(turn) is not None or bool(alarming(turn))
 
 
 def _counted(incident: Incident) -> Callable[[], Awaitable[None]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from app.domain.turn import Citation, Turn
 from app.guard.pii import unmask, unmasked
+from app.llm.asking import NO_MODEL
 from app.turn.disclosure import disclosure, of_answer
 
 
@@ -32,6 +33,8 @@ def kept(turn: Turn) -> dict[str, Any]:
         "model": draft.model if draft else "",
         "revision": draft.revision if draft else "",
         "confidence": draft.confidence if draft else None,
+        # Not as good as it could be: a rung above could not answer.
+        "degraded": answered and any(skip.reason != NO_MODEL for skip in turn.tape.skipped),
         "skipped": [{"rung": skip.rung, "reason": skip.reason} for skip in turn.tape.skipped],
         "age_s": draft.age_s if draft else None,
         "route": turn.tape.route.to if turn.tape.route else "",

@@ -1,22 +1,34 @@
-"""Shadow runs: another role answers a share of the turns as well, unseen, to be compared in the ledger."""
+"""Shadow runs: a candidate answers a share of the turns as well, unseen; here they are put into the queue.
+
+They run in a worker (app/work/shadows.py): another process than the one that people wait for.
+"""
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import fields, replace
 from uuid import UUID
 
 import structlog
 
-from app.domain.contract import Cache, Shadow
+from app.domain.masking import Masks
 from app.domain.outcome import Outcome
-from app.domain.turn import Tape, Turn
-from app.domain.usecase import UseCase
+from app.domain.rollout import CURRENT, Candidate
+from app.domain.turn import Turn
+from app.errors import AppError, BadInput
 from app.llm.gateway import Gateway
+from app.store import shadows
+from app.store.db import Database
+from app.store.shadows import Asked
+from app.telemetry import metrics
+from app.turn.candidate import alone, shadowed
 from app.turn.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
-# More than so many at once are left out: shadows must not take the machine from those who wait.
-AT_ONCE = 8
+# More than so many at once are left out: the database must not wait for what nobody waits for.
+AT_ONCE = 50
+# So many of a use case may wait for a worker; more are left out until it has caught up.
+MOST_WAITING = 500
 # What a shadow does over: who asks is admitted again (switch, budget), the rest it takes from the turn.
 DONE_AGAIN = {"admit", "answer", "check", "record"}
 # Turns of which both answers say something; an answer given again is nobody's, a turn cut short has none.
@@ -29,19 +41,34 @@ COMPARED = {
     Outcome.ESCALATED_REVIEW,
     Outcome.FAILED_MODEL,
 }
+UNASKED = ("evaluation", "shadow")
+Chosen = Callable[[Turn], Candidate | None]
+
+
+def by_contract(turn: Turn) -> Candidate | None:
+    """Give who answers this turn unseen as the contract's `[shadow]` says, for the turns of its share."""
+    contract = turn.usecase.contract
+    return shadowed(contract) if is_chosen(turn.id, share=contract.shadow.share) else None
+
+
+def by_rollout(shadowed_by: Callable[[str], Candidate | None]) -> Chosen:
+    """Let the candidate of a rollout at its stage `shadow` go first; without `shadow.share`, for every turn."""
+
+    def chosen(turn: Turn) -> Candidate | None:
+        candidate = shadowed_by(turn.usecase.name)
+        if candidate is None:
+            return by_contract(turn)
+        return candidate if is_chosen(turn.id, share=turn.usecase.contract.shadow.share or 1.0) else None
+
+    return chosen
 
 
 class Shadows:
-    """Starts a shadow run once a turn is recorded; the turn never waits for it, and never hears of it.
+    """Queues a shadow run once a turn is recorded; the turn never waits for it, and never hears of it."""
 
-    The run has its own deadline, its own row in the ledger (channel `shadow`, `shadow_of` names the turn), and counts
-    against the same budgets. It opens no review, keeps no session, and leaves the cache alone.
-    """
-
-    def __init__(self, pipeline: Pipeline, gateway: Gateway, *, at_once: int = AT_ONCE) -> None:
-        rest = {field.name: _as_it_is for field in fields(Pipeline) if field.name not in DONE_AGAIN}
-        self._pipeline, self._gateway, self._at_once = replace(pipeline, **rest), gateway, at_once
-        self._running: set[asyncio.Task[Turn]] = set()
+    def __init__(self, database: Database, gateway: Gateway, *, chosen: Chosen = by_contract) -> None:
+        self._database, self._gateway, self._chosen = database, gateway, chosen
+        self._queueing: set[asyncio.Task[None]] = set()
 
     def beside(self, pipeline: Pipeline) -> Pipeline:
         """Give the pipeline with shadows behind its turns."""
@@ -54,24 +81,42 @@ class Shadows:
         return replace(pipeline, record=record)
 
     async def stop(self) -> None:
-        """Cancel what is running; each run still leaves its row."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait until everything that was begun is in the queue."""
+        await asyncio.gather(*self._queueing, return_exceptions=True)
 
     def _consider(self, turn: Turn) -> None:
-        wanted = turn.usecase.contract.shadow
-        if turn.outcome not in COMPARED or turn.channel == "evaluation" or not is_chosen(turn.id, share=wanted.share):
+        if turn.outcome not in COMPARED or turn.channel in UNASKED or turn.arm not in ("", CURRENT):
             return
-        shadow = _shadow(turn)
-        if not self._gateway.has_model(shadow.usecase):
+        candidate = self._chosen(turn)
+        if candidate is None or not self._can_answer(turn, candidate):
             return
-        if len(self._running) >= self._at_once:
-            log.info("shadow.left_out", turn_id=str(turn.id), running=len(self._running))
+        if len(self._queueing) >= AT_ONCE:
+            _left_out(turn, "busy")
             return
-        task = asyncio.create_task(self._pipeline.run(shadow))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task = asyncio.create_task(self._queue(turn, candidate))
+        self._queueing.add(task)
+        task.add_done_callback(self._queueing.discard)
+
+    def _can_answer(self, turn: Turn, candidate: Candidate) -> bool:
+        try:
+            return self._gateway.has_model(alone(turn.usecase, candidate))
+        except BadInput as error:
+            log.warning("shadow.impossible", usecase=turn.usecase.name, error=error.detail)
+            return False
+
+    async def _queue(self, turn: Turn, candidate: Candidate) -> None:
+        try:
+            if not await shadows.put(self._database, turn, candidate.name, _asked(turn), most=MOST_WAITING):
+                _left_out(turn, "full")
+        except AppError as error:
+            log.warning("shadow.not_queued", turn_id=str(turn.id), error=error.detail)
+            _left_out(turn, "unqueued")
+
+
+def of_pipeline(pipeline: Pipeline) -> Pipeline:
+    """Give the pipeline of a shadow: what was looked up and masked for the turn is not looked up again."""
+    rest = {field.name: _as_it_is for field in fields(Pipeline) if field.name not in DONE_AGAIN}
+    return replace(pipeline, **rest)
 
 
 def is_chosen(turn_id: UUID, *, share: float) -> bool:
@@ -80,29 +125,23 @@ def is_chosen(turn_id: UUID, *, share: float) -> bool:
     return place < share
 
 
-def alone(usecase: UseCase) -> UseCase:
-    """Give the use case with the shadow's role as its whole ladder."""
-    contract = usecase.contract
-    only = contract.models.model_copy(update={"ladder": (contract.shadow.role,)})
-    changed = {"models": only, "routes": (), "cache": Cache(), "shadow": Shadow()}
-    return replace(usecase, contract=contract.model_copy(update=changed))
-
-
-def _shadow(turn: Turn) -> Turn:
-    return Turn(
-        usecase=alone(turn.usecase),
-        principal=turn.principal,
+def _asked(turn: Turn) -> Asked:
+    met = sorted(turn.masks.met.kinds) if isinstance(turn.masks, Masks) else []
+    return Asked(
         question=turn.screened,
-        screened=turn.screened,
-        masks=turn.masks,
-        fields=turn.fields,
+        fields=dict(turn.fields),
         history=turn.history,
         passages=turn.passages,
+        retrievals=tuple(turn.tape.retrievals),
+        masks=dict(turn.masks),
+        met=tuple(met),
         canary=turn.canary,
-        tape=Tape(retrievals=list(turn.tape.retrievals)),
-        channel="shadow",
-        shadow_of=turn.id,
     )
+
+
+def _left_out(turn: Turn, why: str) -> None:
+    log.info("shadow.left_out", turn_id=str(turn.id), why=why)
+    metrics.record_shadow(turn.usecase.name, f"left_out_{why}")
 
 
 async def _as_it_is(turn: Turn) -> Turn:

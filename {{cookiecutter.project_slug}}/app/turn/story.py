@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from app.domain import rollout
 from app.domain.identity import Permission, Principal
 from app.domain.outcome import Outcome
 from app.domain.usecase import UseCase
 from app.errors import NotFound
-from app.store import actions, evidence, ledger, quoting, sessions
+from app.store import actions, evidence, feedback, ledger, quoting, review_news, sessions
 from app.store.db import Database
 from app.store.quoting import WITHHELD
 from app.store.sessions import SessionRow
@@ -39,17 +40,29 @@ async def told_to(
         if found["user_id"] != who.user_id and not (access and access.shows_others(who)):
             raise NotFound("There is no turn with this id that you may see.")
         found["actions"] = await actions.of_turn(work, turn_id)
+        is_own = found["user_id"] == who.user_id
+        found["reviews"] = await review_news.of_turn(work, turn_id, is_own=is_own)
         seen = await sight(work, who, found)
         hidden = await quoting.withheld(work, [turn_id], claims=who.claims)
     told = of_story(shown(found, seen), disclosure(who, access))
-    if found["outcome"] in UNSEEN and not reads_all:
-        return {**told, "answer": HELD_BACK, "data": None}
-    if not hidden:
+    if hidden:
+        told["reviews"] = [{**each, "answer": each["answer"] and WITHHELD, "data": None} for each in told["reviews"]]
+    told = _as_decided(told, is_own=is_own, reads_all=reads_all)
+    if not hidden or told["answer"] == HELD_BACK:
         return told
     # What a model looked up with, and what a check quotes, may be from the same documents.
     tools = [{**use, "arguments": {}} for use in told["tools"]]
     findings = [{**finding, "detail": WITHHELD} for finding in told["findings"]]
     return {**told, "answer": WITHHELD, "data": None, "tools": tools, "findings": findings}
+
+
+def _as_decided(told: dict[str, Any], *, is_own: bool, reads_all: bool) -> dict[str, Any]:
+    """Give the asker what a person decided that they get; others what was drafted, where they may see drafts."""
+    decision = review_news.standing_answer(told["reviews"]) if is_own else None
+    if decision and decision["status"] == "approved":
+        return {**told, "answer": decision["answer"], "data": decision["data"]}
+    is_unseen = told["outcome"] in UNSEEN or told["arm"] == rollout.UNSEEN or decision is not None
+    return {**told, "answer": HELD_BACK, "data": None} if is_unseen and not reads_all else told
 
 
 async def conversation(who: Principal, database: Database, session_id: UUID) -> tuple[SessionRow, list[dict[str, Any]]]:
@@ -63,10 +76,18 @@ async def conversation(who: Principal, database: Database, session_id: UUID) -> 
         seen = Sight(is_own=True, titles=await evidence.readable(work, cited, claims=who.claims))
         answers = {message["turn_id"] for message in said if message["role"] == "assistant"}
         hidden = await quoting.withheld(work, answers, claims=who.claims)
-    return row, [_heard(message, seen, hidden) for message in said]
+        known = await sessions.facts(work, answers)
+        opinions = await feedback.given(work, answers, user_id=who.user_id)
+    for id, opinion in opinions.items():
+        known[id] = {**known.get(id, {}), "thumbs": opinion.thumbs, "correction": opinion.correction}
+    return row, [_heard(message, seen, hidden, known) for message in said]
 
 
-def _heard(message: dict[str, Any], seen: Sight, hidden: set[UUID]) -> dict[str, Any]:
-    if message["role"] == "assistant" and message["turn_id"] in hidden:
-        message = {**message, "text": WITHHELD}
+def _heard(
+    message: dict[str, Any], seen: Sight, hidden: set[UUID], known: Mapping[UUID, Mapping[str, Any]]
+) -> dict[str, Any]:
+    if message["role"] == "assistant":
+        message = {**message, **known.get(message["turn_id"], {})}
+        if message["turn_id"] in hidden:
+            message["text"] = WITHHELD
     return {**message, "citations": seen.only_seen(message["citations"])}

@@ -9,13 +9,14 @@ from app.guard.unsafe import pattern_fault
 from app.llm.catalog import LOCAL_RUNGS
 from app.llm.prompts import Prompt
 from app.llm.routing import VERDICT
+from app.llm.rungs import WITHOUT_MODEL
 from app.turn import judge, suspicion
 
 
 def faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
     """List every fault of ladder, routes and prompts with file, key and cure."""
     found = [*_ladder(usecase, rungs), *_prompts(usecase, rungs), *_shadow(usecase, rungs), *_access(usecase)]
-    found += [*_injection(usecase, rungs), *_output(usecase)]
+    found += [*_injection(usecase, rungs), *_output(usecase), *_candidates(usecase, rungs)]
     for place, rule in enumerate(usecase.contract.routes, start=1):
         found += [f"routes, number {place}: {fault}" for fault in _route(usecase, rule, rungs)]
     return [f"- {path}: {fault}" for fault in found]
@@ -45,6 +46,11 @@ def _ladder(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
         yield "models.ladder: `extractive` needs retrieval.enabled = true"
     if "cached" in ladder and not contract.cache.stale_s:
         yield "models.ladder: `cached` needs cache.stale_s, the seconds for which an old answer may stand in"
+    if contract.paused.answer == "no_model" and not set(ladder) & set(WITHOUT_MODEL):
+        yield (
+            f'paused.answer: "no_model" needs one of {", ".join(WITHOUT_MODEL)} on models.ladder; add one, or write'
+            ' "sentence"'
+        )
     if "person" in ladder[:-1]:
         yield "models.ladder: `person` must be the last rung: nothing comes after a colleague's queue"
 
@@ -81,10 +87,33 @@ def _route(usecase: UseCase, rule: RouteRule, rungs: Collection[str]) -> Iterato
 
 def _shadow(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
     wanted, roles = usecase.contract.shadow, _roles(rungs)
-    if wanted.role and wanted.role not in roles:
-        yield f"shadow.role: there is no role {wanted.role!r}; there are: {', '.join(roles)}"
-    if wanted.share and not wanted.role:
+    for key, role in (("role", wanted.role), ("judge", wanted.judge)):
+        if role and role not in roles:
+            yield f"shadow.{key}: there is no role {role!r}; there are: {', '.join(roles)}"
+    names = [candidate.name for candidate in usecase.contract.candidates]
+    if wanted.candidate and wanted.candidate not in names:
+        yield f"shadow.candidate: there is no candidate {wanted.candidate!r}; there are: {', '.join(names) or 'none'}"
+    if wanted.candidate and wanted.role:
+        yield "shadow: it names a role and a candidate; one of both answers unseen, drop the other"
+    if wanted.share and not (wanted.role or wanted.candidate):
         yield f"shadow.role: whose answers? name the role that answers a share of {wanted.share:g}, or drop the share"
+
+
+def _candidates(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:
+    contract, roles = usecase.contract, _roles(rungs)
+    names = [candidate.name for candidate in contract.candidates]
+    for place, candidate in enumerate(contract.candidates, start=1):
+        where = f"candidates, number {place}"
+        if names.count(candidate.name) > 1:
+            yield f"{where}: name: {candidate.name!r} stands there twice; the ledger tells arms apart by their names"
+        if candidate.role and candidate.role not in roles:
+            yield f"{where}: role: there is no role {candidate.role!r}; there are: {', '.join(roles)}"
+        key = f"{contract.prompt.name}.v{candidate.prompt_version}"
+        if candidate.prompt_version is not None and key not in usecase.prompts:
+            yield f"{where}: prompt_version: there is no prompts/{key}.md; write it, or drop the candidate"
+        is_first = candidate.role in ("", contract.models.ladder[0])
+        if is_first and candidate.prompt_version in (None, contract.prompt.version):
+            yield f"{where}: it is what answers now; name another prompt_version or role, or drop it"
 
 
 def _injection(usecase: UseCase, rungs: Collection[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.control.audience import Audience
 from app.control.people import People
 from app.control.roles import Roles
 from app.domain.usecase import UseCase
@@ -37,6 +38,7 @@ class Ground:
     roles: Roles
     people: People
     relay: Relay
+    audience: Audience
     privacy: Privacy
 
 
@@ -74,5 +76,6 @@ def ground(settings: Settings, dispatch: Dispatch | None) -> Ground:
         roles=roles,
         people=People(roles, database, has_directory=bool(settings.directory)),
         relay=Relay(database, dispatch),
+        audience=Audience(database),
         privacy=privacy.built(settings),
     )

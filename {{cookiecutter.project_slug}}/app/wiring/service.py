@@ -8,9 +8,11 @@ from typing import Any
 from app.control import budgets
 from app.control.auth import Authenticator
 from app.control.budgets import Budgets
-from app.control.flags import Flags, switch_definition, switch_key
+from app.control.flags import Flags
 from app.control.people import People
 from app.control.roles import Roles
+from app.control.rollout import Rollouts
+from app.domain.switch import subject_of
 from app.domain.usecase import UseCase
 from app.errors import DependencyDown
 from app.llm.gateway import Gateway
@@ -23,25 +25,33 @@ from app.store.db import Database
 from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry import metrics
+from app.turn.candidate import alone, shadowed
 from app.turn.pipeline import Pipeline
-from app.turn.shadow import Shadows, alone
-from app.wiring import embedding, identity, usecases, vendors
+from app.turn.shadow import Shadows
+from app.wiring import embedding, identity, switches, usecases, vendors
 from app.wiring.data_life import DataLife, data_life
 from app.wiring.documents import Documents, documents
 from app.wiring.expecting import asked
 from app.wiring.ground import Ground, ground
 from app.wiring.inspecting import inspection
 from app.wiring.limiting import Limiting, limiting
+from app.wiring.lookback import Lookback, lookback
 from app.wiring.privacy import Acquaintance
 from app.wiring.recalling import Recalling
+from app.wiring.reviewing import Reviewing, reviewing
+from app.wiring.rolling import Rolling, rolling
+from app.wiring.telling import Telling, telling
+from app.wiring.trials import Trying, trying
 from app.wiring.turns import Turns, turns
 from app.wiring.watch import Watch
 from app.work.actions import Actions
 from app.work.audit import AuditKeeper
 from app.work.auditing import Auditing
 from app.work.budgets import BudgetKeeper
+from app.work.dead_letters import DeadLetters
 from app.work.directory import DirectoryKeeper
 from app.work.embedding import Embedding
+from app.work.erasure import Erasures
 from app.work.forecast import Forecaster
 from app.work.housekeeping import Housekeeping
 from app.work.incidents import Incidents
@@ -49,9 +59,15 @@ from app.work.inspecting import Inspection
 from app.work.jobs import Jobs
 from app.work.keys import KeyDesk
 from app.work.outbox import Dispatch
+from app.work.retention import Retention
+from app.work.review_desk import ReviewDesk
 from app.work.reviews import Reviews
 from app.work.schedule import Schedule
 from app.work.sealing import Sealing
+from app.work.sending import Sending
+from app.work.shadows import ShadowRuns
+from app.work.spikes import SpikeKeeper
+from app.work.webhooks import WebhookDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,8 @@ class Service:
     roles: Roles
     people: People
     flags: Flags
+    rollouts: Rollouts
+    rolling: Rolling
     limiting: Limiting
     gateway: Gateway
     turnstile: Turnstile
@@ -75,6 +93,7 @@ class Service:
     recalling: Recalling
     pipeline: Pipeline
     shadows: Shadows
+    trying: Trying
     acquaintance: Acquaintance
     reading: ReadingRoom
     embedders: embedding.Embedders
@@ -83,14 +102,36 @@ class Service:
     jobs: Jobs
     keys: KeyDesk
     reviews: Reviews
+    review_desk: ReviewDesk
     inspection: Inspection
     data_life: DataLife
     auditing: Auditing
     incidents: Incidents
     directory: DirectoryKeeper
+    telling: Telling
     housekeeping: Housekeeping
     forecaster: Forecaster
     watch: Watch
+
+    @property
+    def webhooks(self) -> WebhookDesk:
+        """Give the desk of receivers of events."""
+        return self.telling.webhooks
+
+    @property
+    def sending(self) -> Sending:
+        """Give what sends events to them."""
+        return self.telling.sending
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Give the jobs that failed."""
+        return self.telling.dead_letters
+
+    @property
+    def lookback(self) -> Lookback:
+        """Give what people look back with: money, queued work, documents."""
+        return lookback(self.database, self.usecases, self.jobs, self.people.roles.levels)
 
     async def start(self) -> None:
         """Read the switches and go on listening; a dependency that is away does not stop the start."""
@@ -101,11 +142,13 @@ class Service:
             await self.directory.keep_levels()
             await self.embedding.notice()
         await self.limiting.restrictions.start()
-        await self.flags.start(_seeds(self.settings, self.usecases))
+        await self.flags.start()
+        with suppress(DependencyDown):
+            await self.rolling.desk.keep(self.usecases)
         self.authenticator.start(self.broadcast)
         self.watch.start(self._look)
-        shadowed = [alone(case) for case in self.usecases.values() if case.contract.shadow.role]
-        self.gateway.warm([*self.usecases.values(), *shadowed])
+        unseen = [alone(case, found) for case in self.usecases.values() if (found := shadowed(case.contract))]
+        self.gateway.warm([*self.usecases.values(), *self.rollouts.challengers(), *unseen])
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -145,6 +188,7 @@ class Service:
     async def _look(self) -> None:
         await self.health()
         await self.held_back()
+        await self.telling.audience.refresh()
         await self.acquaintance.refresh()
 
     def _observe(self) -> None:
@@ -152,6 +196,10 @@ class Service:
         metrics.observe("ai_paused", 1 if self.flags.why_paused("") else 0, usecase="all")
         for name in self.usecases:
             metrics.observe("ai_paused", 1 if self.flags.why_paused(name) else 0, usecase=name)
+        for row in self.flags.rows:
+            if subject := subject_of(row["key"]):
+                metrics.observe("switch_off", int(subject in self.flags.off), subject=subject)
+        metrics.observe("flags_expired", len(self.flags.expired()))
         self.limiting.restrictions.observe()
         metrics.observe("db_pool_in_use", self.database.in_use)
         metrics.observe("db_pool_size", 2 * self.settings.pool_size)
@@ -160,13 +208,16 @@ class Service:
 def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     """Put the rooms together; nothing is connected yet. Raises CannotStart with every fault of the contracts."""
     on = ground(settings, dispatch)
-    flags = Flags(on.database, on.broadcast, poll_s=settings.flags_poll_s, break_glass=settings.paused)
     gateway = Gateway(on.models, on.providers, limits=vendors.call_limits(settings), turnstile=on.turnstile)
     spending = Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
+    flags = switches.flags(on, spending.units.units)
     library, before = documents(on), limiting(on, _own(settings, "limits"))
     asking = turns(on, flags=flags, gateway=gateway, library=library, limiting=before, budgets=spending)
+    guarded = rolling(on, asking.rollouts, flags=flags, gateway=gateway)
     directory, authenticator = _directory(on), identity.authenticator(settings, on.people, on.database)
-    life = data_life(on, _own(settings, "retention"))
+    life, told = data_life(on, _own(settings, "retention")), telling(on)
+    trials, decided = trying(on, asking), reviewing(on)
+    kept = _Kept(BudgetKeeper(on.database, on.cases, spending), directory, library.embedding, before.spikes)
     return Service(
         settings=settings,
         usecases=on.cases,
@@ -177,6 +228,8 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         roles=on.roles,
         people=on.people,
         flags=flags,
+        rollouts=asking.rollouts,
+        rolling=guarded,
         limiting=before,
         gateway=gateway,
         turnstile=on.turnstile,
@@ -185,37 +238,66 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         recalling=asking.recalling,
         pipeline=asking.pipeline,
         shadows=asking.shadows,
+        trying=trials,
         acquaintance=Acquaintance(settings, on.database, on.privacy),
         reading=library.reading,
         embedders=library.embedders,
         spaces=library.spaces,
         embedding=library.embedding,
-        jobs=_jobs(on, asking, flags, library, life),
+        jobs=_jobs(on, asking, flags, library, (*life.jobs, trials.shadows)),
         keys=identity.key_desk(on.database, on.broadcast, authenticator, usecases=on.cases),
-        reviews=Reviews(on.database, on.cases, on.relay),
+        reviews=decided.reviews,
+        review_desk=decided.desk,
         inspection=inspection(on, retrieve=asking.retrieve, questions=library.spaces, authenticator=authenticator),
         data_life=life,
         auditing=Auditing(on.database),
         incidents=Incidents(on.database),
         directory=directory,
-        housekeeping=Housekeeping(
-            on.database,
-            on.relay,
-            BudgetKeeper(on.database, on.cases, spending),
-            directory,
-            Schedule(on.database, on.cases),
-            library.embedding,
-            Sealing(on.database),
-            AuditKeeper(on.database),
-            before.spikes,
-            *life.jobs,
+        telling=told,
+        housekeeping=_housekeeping(
+            on, life, kept, sending=told.sending, trying=trials, reviewing=decided, rolling=guarded
         ),
         forecaster=Forecaster(on.database, on.cases, on.models, gateway.models.ref, asked),
         watch=Watch(),
     )
 
 
-def _jobs(on: Ground, asking: Turns, flags: Flags, library: Documents, life: DataLife) -> Jobs:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What housekeeping looks after, and is built elsewhere."""
+
+    budgets: BudgetKeeper
+    directory: DirectoryKeeper
+    embedding: Embedding
+    spikes: SpikeKeeper
+
+
+def _housekeeping(
+    on: Ground, life: DataLife, kept: _Kept, *, sending: Sending, trying: Trying, reviewing: Reviewing, rolling: Rolling
+) -> Housekeeping:
+    return Housekeeping(
+        database=on.database,
+        relay=on.relay,
+        keeper=kept.budgets,
+        directory=kept.directory,
+        schedule=Schedule(on.database, on.cases),
+        embedding=kept.embedding,
+        sealing=Sealing(on.database),
+        audit=AuditKeeper(on.database),
+        spikes=kept.spikes,
+        retention=life.retention,
+        erasures=life.erasures,
+        sending=sending,
+        shadows=trying.shadows,
+        captures=trying.captures,
+        reviews=reviewing.keeper,
+        rollouts=rolling.guard,
+    )
+
+
+def _jobs(
+    on: Ground, asking: Turns, flags: Flags, library: Documents, more: tuple[Retention, Erasures, ShadowRuns]
+) -> Jobs:
     return Jobs(
         on.database,
         on.cases,
@@ -227,7 +309,7 @@ def _jobs(on: Ground, asking: Turns, flags: Flags, library: Documents, life: Dat
         on.settings.job_lease_s,
         Actions(on.database, on.cases, on.people),
         library.embedding,
-        *life.jobs,
+        *more,
     )
 
 
@@ -239,19 +321,3 @@ def _directory(on: Ground) -> DirectoryKeeper:
 def _own(settings: Settings, name: str) -> Mapping[str, Any]:
     """Read a file of config/ that older projects need not have."""
     return settings.config(name) if (settings.config_dir / f"{name}.toml").exists() else {}
-
-
-def _seeds(settings: Settings, cases: Mapping[str, UseCase]) -> list[dict[str, Any]]:
-    written = settings.config("flags").get("flag", [])
-    named = [
-        {**{key: flag[key] for key in ("key", "owner", "expires_on", "reason")},
-         "definition": switch_definition(enabled=flag["enabled"])}
-        for flag in written
-    ]  # fmt: skip
-    everything = next(flag for flag in named if flag["key"] == switch_key("ai"))
-    enabled = switch_definition(enabled=True)
-    switches = [
-        {**everything, "key": switch_key(name), "owner": case.contract.owners.workflow, "definition": enabled}
-        for name, case in cases.items()
-    ]
-    return [{**row, "changed_by": "config/flags.toml"} for row in [*named, *switches]]

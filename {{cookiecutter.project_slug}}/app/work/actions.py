@@ -1,9 +1,9 @@
 """Runs what a person approved: each use once, with the rights of who asked; what nobody can vouch for goes back."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -23,8 +23,15 @@ from app.telemetry import tracing
 from app.turn.actions import as_text, describe
 
 log = structlog.get_logger(__name__)
-GoOn = Callable[[], None]
 UNKNOWN = "whether it was done is not known"
+
+
+class GoOn(Protocol):
+    """Raises when the job must stop, or when this tool must not be used now."""
+
+    def __call__(self, tool: str = "") -> None:
+        """Look whether the job may go on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class Actions:
                 await jobs.hold(work, job.id, lease=lease)
                 review = await reviews.get(work, review_id)
                 action = await table.begin(work, review_id)
+                if action is not None:
+                    # Raised here, nothing has begun: the use waits until its tool is turned on again.
+                    go_on(action["tool"])
             if action is None:
                 return {"ran": ran}
             ended = await self._use(review, action)
@@ -81,6 +91,7 @@ class Actions:
         await jobs.progress(work, job.id, note=after)
         if ended.status != "ran":
             await table.back_to_a_person(work, review_id, why=f"{tool}: {ended.error}")
+            await reviews.due(work, review_id)
 
     async def _use(self, review: Mapping[str, Any], action: Mapping[str, Any]) -> _Ended:
         usecase = self.usecases.get(review["usecase"])
@@ -93,6 +104,9 @@ class Actions:
             return _Ended("failed", error="the person who asked may no longer use this use case")
         if not tool.admits(who):
             return _Ended("failed", error="the person who asked may no longer use this tool")
+        if not table.is_as_approved(action):
+            log.error("action.altered", tool=tool.name, review_id=str(review["id"]))
+            return _Ended("failed", error="what is stored is not what was approved")
         turn = Turn(
             usecase=usecase,
             principal=who,
@@ -130,6 +144,7 @@ async def sweep(work: Work) -> list[UUID]:
         lost = await table.lost(work, review_id)
         why = f"{lost[0]}: {UNKNOWN}" if lost else "the job that should have run this has ended without it"
         await table.back_to_a_person(work, review_id, why=why)
+        await reviews.due(work, review_id)
         await audit.note(work, actor="housekeeping", action="action.unknown" if lost else "action.stranded",
                          subject=str(review_id), reason=why)  # fmt: skip
     return found

@@ -12,9 +12,9 @@ from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.turn import Channel, Turn
 from app.domain.usecase import UseCase
-from app.store import budgets, ledger, sessions
+from app.store import budgets, events, ledger, sessions
 from app.store.budgets import Held, Standing
-from app.store.db import Database
+from app.store.db import Database, Work
 from app.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -66,10 +66,10 @@ class BudgetKeeper:
                 metrics.observe("budget_used_ratio", _used(spent, limit), kind=kind, name=name)
                 metrics.observe("budget_alert_ratio", limit.alert_share, kind=kind, name=name)
                 if standing and spent >= limit.usd * Decimal(str(limit.alert_share)) and not standing.warned:
-                    await self._warn(standing, limit, first=await budgets.warn(work, standing))
+                    await self._warn(work, standing, limit)
 
-    async def _warn(self, standing: Standing, limit: _Limit, *, first: bool) -> None:
-        if first:
+    async def _warn(self, work: Work, standing: Standing, limit: _Limit) -> None:
+        if await budgets.warn(work, standing):
             log.warning(
                 "budget.nearly_used",
                 kind=standing.kind,
@@ -78,12 +78,19 @@ class BudgetKeeper:
                 spent_usd=str(standing.spent),
                 limit_usd=str(limit.usd),
             )
+            told = {"budget": standing.kind, "name": standing.name, "period": standing.period.isoformat()}
+            money = {"spent_usd": str(standing.spent), "limit_usd": str(limit.usd), "alert_share": limit.alert_share}
+            usecase = standing.name if standing.kind == "usecase" else ""
+            subject = f"budgets/{standing.kind}/{standing.name}"
+            await events.emit(work, "budget.warned", subject=subject, usecase=usecase, data={**told, **money})
 
     def _limits(self) -> Iterator[tuple[tuple[str, str], _Limit]]:
         steps = {name: self.budgets.most_usd(usecase) for name, usecase in self.usecases.items()}
         for name, usecase in self.usecases.items():
             cost = usecase.contract.cost
             yield ("usecase", name), _Limit(cost.per_month_usd, cost.alert_share, steps[name])
+            if usecase.contract.shadow.share:
+                yield ("shadow", name), _Limit(usecase.contract.shadow_usd, cost.alert_share, steps[name])
         dearest = max(steps.values(), default=Decimal(0))
         for name, usd in self.budgets.units.units.items():
             yield ("unit", name), _Limit(usd, self.budgets.units.alert_share, dearest)

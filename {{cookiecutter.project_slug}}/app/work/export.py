@@ -64,9 +64,11 @@ class Export:
             ("documents", self._documents(who)),
             ("uploads", self._uploads(who)),
             ("reviews", self._reviews(who)),
+            ("captured_cases", self._cases(who)),
             ("api_keys", self._plain(who, belongings.keys)),
             ("sign_ins", self._plain(who, belongings.sign_ins)),
             ("spent", self._plain(who, belongings.money)),
+            ("events", self._plain(who, belongings.events)),
         ]
 
     async def _plain(self, who: Principal, read: Any) -> Rows:
@@ -116,6 +118,13 @@ class Export:
         async with self.database.work(claims=who.claims) as work:
             found = await belongings.reviews(work, who.user_id)
             rows = await self._seen(work, who, found, ("final", "final_data"))
+        for row in rows:
+            yield row
+
+    async def _cases(self, who: Principal) -> Rows:
+        async with self.database.work(claims=who.claims) as work:
+            found = await belongings.captured_cases(work, who.user_id)
+            rows = await self._seen(work, who, found, ("expected", "expected_data"))
         for row in rows:
             yield row
 

@@ -5,19 +5,24 @@ from dataclasses import dataclass
 import structlog
 
 from app.domain.incident import KINDS
-from app.store import budgets, incidents, jobs, outbox, quality, semantic
+from app.store import budgets, flags, incidents, jobs, outbox, quality, semantic
 from app.store.db import Database
 from app.telemetry import metrics
 from app.work import actions
 from app.work.audit import AuditKeeper
 from app.work.budgets import BudgetKeeper
+from app.work.captures import Captures
 from app.work.directory import DirectoryKeeper
 from app.work.embedding import Embedding
 from app.work.erasure import Erasures
 from app.work.outbox import Relay
 from app.work.retention import Retention
+from app.work.review_keeper import ReviewKeeper
+from app.work.rollout_guard import RolloutGuard
 from app.work.schedule import Schedule
 from app.work.sealing import Sealing
+from app.work.sending import Sending
+from app.work.shadows import ShadowRuns
 from app.work.spikes import SpikeKeeper
 
 log = structlog.get_logger(__name__)
@@ -39,6 +44,11 @@ class Housekeeping:
     spikes: SpikeKeeper
     retention: Retention
     erasures: Erasures
+    sending: Sending
+    shadows: ShadowRuns
+    captures: Captures
+    reviews: ReviewKeeper
+    rollouts: RolloutGuard
 
     async def often(self) -> None:
         """Hand on what the dead left, settle, send what waits, read directory and sources that are due, report."""
@@ -48,29 +58,39 @@ class Housekeeping:
             waiting, oldest_s = await outbox.unsent(work)
             rates = await quality.newest(work)
             await semantic.forget(work)
+            settled = await flags.settle(work)
             stranded = await actions.sweep(work)
             unsolved = await incidents.counts(work)
+            dead = await jobs.failed_lately(work)
         if found:
             log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
+        if settled:
+            log.info("flags.settled", keys=settled)
         if stranded:
             log.warning("actions.stranded", reviews=[str(review_id) for review_id in stranded])
         await self.keeper.sweep()
         await self.keeper.look()
         await self.spikes.look()
+        await self.reviews.look()
+        await self.rollouts.look()
         await self.directory.keep()
         await self.schedule.submit()
+        await self.shadows.look()
+        await self.captures.keep()
         await self.embedding.look()
         await self.relay.send()
         await self.sealing.keep()
         await self.audit.often()
         await self.retention.look()
         await self.erasures.look()
+        await self.sending.look()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
         for kind in KINDS:
             metrics.observe("incidents_open", unsolved.get(kind, 0), kind=kind)
         for row in rates:
             metrics.observe("quality_pass_ratio", row["pass_rate"], usecase=row["usecase"])
+        metrics.observe("dead_jobs", dead)
         metrics.observe("outbox_unsent", waiting)
         metrics.observe("outbox_oldest_seconds", oldest_s)
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.identity import Permission, Principal
+from app.domain.review import ensure_person
 from app.errors import Forbidden
 from app.store import incidents
 from app.store.db import Database
@@ -23,10 +24,20 @@ class Incidents:
             return await incidents.listed(work, status=status, kind=kind)
 
     async def close(self, who: Principal, incident_id: UUID, *, because: str) -> dict[str, Any]:
-        """Close one; the reason is kept. Raises Forbidden, BadInput, NotFound, Conflict."""
+        """Close one; the reason is kept. Raises Forbidden, BadInput, NotFound, Conflict.
+
+        Nobody closes what became of their own question, and no program closes anything.
+        """
         _needs(who)
+        ensure_person(who)
         async with self.database.work() as work:
             return await incidents.close(work, incident_id, by=who.user_id, because=because)
+
+    async def reopen(self, who: Principal, incident_id: UUID, *, because: str) -> dict[str, Any]:
+        """Take a closing back. Raises Forbidden, BadInput, NotFound, Conflict."""
+        _needs(who)
+        async with self.database.work() as work:
+            return await incidents.reopen(work, incident_id, by=who.user_id, because=because)
 
 
 def _needs(who: Principal) -> None:

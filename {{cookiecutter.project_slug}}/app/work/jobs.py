@@ -24,7 +24,7 @@ from app.store.db import Database, on_behalf_of
 from app.store.jobs import LeaseLost
 from app.telemetry import metrics, tracing
 from app.turn.pipeline import Pipeline
-from app.work.actions import Actions
+from app.work.actions import Actions, GoOn
 from app.work.embedding import Embedding
 from app.work.erasure import Erasures, StillBusy
 from app.work.following import SourceBusy
@@ -32,6 +32,7 @@ from app.work.ingestion import Ingestion
 from app.work.outbox import Relay
 from app.work.progress import Progress
 from app.work.retention import Retention
+from app.work.shadows import ShadowRuns
 
 log = structlog.get_logger(__name__)
 MAX_ITEMS = 1000
@@ -61,6 +62,7 @@ class Jobs:
     embedding: Embedding
     retention: Retention
     erasures: Erasures
+    shadows: ShadowRuns
 
     async def submit_turns(
         self, who: Principal, usecase: str, items: Sequence[Mapping[str, Any]], *, promise: IdempotencyKey | None = None
@@ -177,7 +179,7 @@ class Jobs:
         if job.kind == "turns":
             return await self._turns(job, lease, stop)
         if job.kind == "actions":
-            return await self.actions.run(job, lease, lambda: self._may_go_on(job.usecase, stop))
+            return await self.actions.run(job, lease, self._in_actions(job, stop))
         if job.kind == "embed":
 
             def go_on() -> None:
@@ -186,6 +188,8 @@ class Jobs:
             return await self.embedding.run(job, go_on, Progress(self.database, job, go_on))
         if job.kind in ("retain", "erase"):
             return await self._let_go(job, stop)
+        if job.kind == "shadow":
+            return await self.shadows.run(job, lambda: self._may_go_on(job.usecase, stop))
         return await self._documents(job, stop)
 
     async def _let_go(self, job: Job, stop: asyncio.Event) -> dict[str, Any]:
@@ -200,11 +204,19 @@ class Jobs:
         except StillBusy:
             raise _Stopped(give_back=True) from None
 
-    def _may_go_on(self, usecase: str, stop: asyncio.Event) -> None:
+    def _may_go_on(self, usecase: str, stop: asyncio.Event, who: Principal | None = None) -> None:
         if stop.is_set():
             raise _Stopped(give_back=False)
-        if self.flags.why_paused(usecase):
+        if self.flags.pause(usecase, who):
             raise _Stopped(give_back=True)
+
+    def _in_actions(self, job: Job, stop: asyncio.Event) -> GoOn:
+        def go_on(tool: str = "") -> None:
+            self._may_go_on(job.usecase, stop)
+            if tool and self.flags.why_tool_off(job.usecase, tool):
+                raise _Stopped(give_back=True)
+
+        return go_on
 
     async def _turns(self, job: Job, lease: UUID, stop: asyncio.Event) -> dict[str, Any]:
         async with self.database.work() as work:
@@ -212,10 +224,10 @@ class Jobs:
         usecase = self._usecase(job.usecase)
         todo = [(place, item) for place, item in enumerate(job.input["items"]) if place not in done]
         for start in range(0, len(todo), AT_ONCE):
-            self._may_go_on(usecase.name, stop)
             batch = todo[start : start + AT_ONCE]
             # Anew for each batch: a job may run for hours, and rights may go meanwhile.
             who = await self.people.principal(job.user_id, groups=job.groups, unit=job.input.get("unit", ""))
+            self._may_go_on(usecase.name, stop, who)
             turns = [self._turn(usecase, who, item, JobItem(job.id, place, lease)) for place, item in batch]
             ended = await asyncio.gather(*(self.pipeline.run(turn) for turn in turns))
             if any(isinstance(turn.error, DependencyDown) for turn in ended):

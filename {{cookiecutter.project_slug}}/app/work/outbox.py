@@ -28,6 +28,15 @@ class Relay:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    async def ring(self, topic: str) -> None:
+        """Have a worker look at what waits elsewhere; a ring that is lost is repeated by whoever looks next."""
+        if self._dispatch is None:
+            return
+        try:
+            await self._dispatch(topic, {})
+        except (AppError, OSError, TimeoutError) as error:
+            log.warning("outbox.waits", error=type(error).__name__)
+
     async def send(self) -> int:
         """Send what waits and count it; what cannot be sent stays for the next time."""
         if self._dispatch is None:

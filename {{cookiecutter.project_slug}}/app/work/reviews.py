@@ -1,82 +1,163 @@
 """The reviewers' part: see what waits, decide with a reason; what is approved to be done is queued with it."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
+
 from app.domain.identity import Permission, Principal
-from app.domain.masking import unmasked
+from app.domain.review import ensure_free, ensure_not_own, ensure_person, holds_back, is_overdue
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
-from app.errors import BadInput, Forbidden
-from app.store import actions, jobs, quoting, reviews
+from app.errors import AppError, BadInput, Conflict, Forbidden
+from app.store import actions, jobs, kept_answers, quoting, review_evidence, review_news, reviews
 from app.store.db import Database, Work
-from app.store.quoting import WITHHELD
-from app.telemetry import tracing
+from app.store.reviews import ANY, Narrow
+from app.store.shared import Shared, SharedAway
+from app.telemetry import metrics, tracing
+from app.work import capture
 from app.work.outbox import Relay
+from app.work.review_sight import as_seen, changed, digest, for_the_asker, without_quotes
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Answers, and uses of tools with effects, that wait for a person."""
+    """Answers, and uses of tools with effects, that wait for a person; `owners` of programs by their ids."""
 
     database: Database
     usecases: Mapping[str, UseCase]
     relay: Relay
+    shared: Shared
+    owners: Mapping[str, str] = field(default_factory=dict)
 
-    async def waiting(self, who: Principal, *, status: str = "open") -> list[dict[str, Any]]:
-        """List what waits, the oldest first. Raises Forbidden.
+    async def waiting(
+        self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200
+    ) -> list[dict[str, Any]]:
+        """List what waits, the most urgent first, or what was decided, the newest first. Raises Forbidden.
 
         Of a draft that stands on documents which this reviewer may not read, only who asked what is told.
         """
-        self._may(who)
+        ensure_reviewer(who, program=True)
         async with self.database.work(claims=who.claims) as work:
-            found = [_as_seen(who, review) for review in await reviews.listed(work, status=status)]
+            found = await reviews.listed(work, status=status, limit=limit, narrow=narrow)
             return await self._told(work, who, found)
+
+    async def one(self, who: Principal, review_id: UUID) -> dict[str, Any]:
+        """Give a review with its passages, what checks found, and what was done so far. Raises Forbidden, NotFound.
+
+        `hindrance` says why this person cannot decide on it; empty where they can.
+        """
+        ensure_reviewer(who, program=True)
+        async with self.database.work(claims=who.claims) as work:
+            review = await reviews.get(work, review_id, lock=False)
+            (told,) = await self._told(work, who, [review])
+            shown = None if told["withheld"] else await review_evidence.of(work, review["turn_id"], claims=who.claims)
+            history = [] if told["withheld"] else await review_evidence.history(work, review_id)
+        return {**told, "evidence": shown, "history": history, "hindrance": self._hindrance(who, told)}
 
     async def decide(
         self, who: Principal, review_id: UUID, *, approve: bool, because: str, edited: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Approve, perhaps with another `text`, `data`, or `arguments` by the place of an action; or reject.
 
-        The reason is kept; approved actions are queued in the same transaction. Raises Forbidden (also when
-        the draft stands on documents that this reviewer may not read), BadInput, Conflict.
+        `edited` may also hold a `note` to the asker, `capture` (make it a case of the evaluation) and `seen`, the
+        digest of what was shown. The reason is kept; approved actions are queued in the same transaction. Where the
+        contract asks for a second person, what the first would approve is put forward and waits for another one.
+        Raises Forbidden (also when the draft stands on documents that this reviewer may not read), BadInput, Conflict.
         """
-        self._may(who)
-        if not because.strip():
-            raise BadInput(
-                "Say why: the reason is kept with the decision.", errors=[{"field": "reason", "wrong": "empty"}]
-            )
-        edited = edited or {}
+        ensure_reviewer(who)
+        because, edited = reason(because), edited or {}
         if "\\u0000" in json.dumps(edited, default=str):
             raise BadInput("The character U+0000 is not allowed.")
-        arguments: Mapping[int, Mapping[str, Any]] = edited.get("arguments") or {}
-        decision = reviews.Decision(
-            who.user_id, approve, because.strip(), edited.get("text"), edited.get("data"), arguments if approve else {}
-        )
         async with self.database.work(claims=who.claims) as work:
-            review = await reviews.get(work, review_id)
-            if await quoting.withheld(work, [review["turn_id"]], claims=who.claims):
-                raise Forbidden(
-                    "The draft stands on documents that you may not read; a reviewer who may has to decide."
-                )
+            review = await self.held(work, who, review_id)
+            if edited.get("seen") and edited["seen"] != digest(review):
+                raise Conflict("This was changed since you looked at it: look again before you decide.")
+            decision = _decision(who, review, approve=approve, because=because, edited=edited)
             pending = [each for each in review["actions"] if each["status"] in actions.UNDECIDED]
             self._check(review, pending, decision.arguments)
+            if decision.approve and self._needs_another(review, decision):
+                return as_seen(who, await reviews.put_forward(work, review_id, decision)) | {"withheld": False}
             job_id = uuid4() if approve and pending else None
             decided = await reviews.decide(work, review_id, decision, job_id=job_id)
             if job_id:
                 await jobs.add(work, job_id, _order(review, total=len(pending)), trace=tracing.inject())
                 work.after_commit.append(self.relay.soon)
-        return _as_seen(who, decided)
+            text = for_the_asker(decided, self.usecases.get(review["usecase"]))
+            await review_news.decided(work, decided, text=text)
+            if text is not None and not holds_back(decided):
+                work.after_commit.append(self._forgotten(decided))
+            if edited.get("capture"):
+                await _captured(work, decided)
+            work.after_commit.append(_counted(decided))
+        return as_seen(who, decided)
+
+    async def reopen(self, who: Principal, review_id: UUID, *, because: str) -> dict[str, Any]:
+        """Take a decision back: it waits again, and the asker reads what they read before. Raises Forbidden, Conflict.
+
+        What a tool has done, or is doing, is not taken back.
+        """
+        ensure_reviewer(who)
+        async with self.database.work(claims=who.claims) as work:
+            review = await reviews.get(work, review_id)
+            ensure_not_own(review, who.user_id, owners=self.owners)
+            await self._ensure_readable(work, who, review)
+            opened = await reviews.reopen(work, review_id, by=who.user_id, because=reason(because))
+            await review_news.put(work, opened, text=for_the_asker(opened, self.usecases.get(review["usecase"])))
+        return as_seen(who, opened)
+
+    def _forgotten(self, review: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
+        """Have nobody told again what a person has just corrected or withdrawn."""
+
+        async def forget() -> None:
+            try:
+                await kept_answers.drop_told(self.shared, review["turn_id"], review["draft"])
+            except SharedAway:
+                log.warning("review.answer_still_kept", review_id=str(review["id"]), usecase=review["usecase"])
+
+        return forget
+
+    async def held(self, work: Work, who: Principal, review_id: UUID) -> dict[str, Any]:
+        """Give a review, locked, on which this person may decide now. Raises Forbidden, Conflict, NotFound."""
+        review = await reviews.get(work, review_id)
+        await self._ensure_readable(work, who, review)
+        ensure_not_own(review, who.user_id, owners=self.owners)
+        if review["status"] != "open":
+            raise Conflict(f"This was {review['status']} by {review['decided_by']}.")
+        ensure_free(review, who.user_id, now=datetime.now(UTC))
+        return review
+
+    async def _ensure_readable(self, work: Work, who: Principal, review: Mapping[str, Any]) -> None:
+        if await quoting.withheld(work, [review["turn_id"]], claims=who.claims):
+            raise Forbidden("The draft stands on documents that you may not read; a reviewer who may has to decide.")
 
     async def _told(self, work: Work, who: Principal, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         hidden = await quoting.withheld(work, {review["turn_id"] for review in found}, claims=who.claims)
+        now = datetime.now(UTC)
+        told = [{**as_seen(who, review), "overdue": is_overdue(review, now=now)} for review in found]
         return [
-            _without_quotes(review) if review["turn_id"] in hidden else {**review, "withheld": False}
-            for review in found
+            without_quotes(review) if review["turn_id"] in hidden else {**review, "withheld": False} for review in told
         ]
+
+    def _hindrance(self, who: Principal, review: Mapping[str, Any]) -> str:
+        try:
+            ensure_reviewer(who)
+            ensure_not_own(review, who.user_id, owners=self.owners)
+            ensure_free(review, who.user_id, now=datetime.now(UTC))
+        except AppError as error:
+            return error.detail
+        return "The draft stands on documents that you may not read." if review["withheld"] else ""
+
+    def _needs_another(self, review: Mapping[str, Any], decision: reviews.Decision) -> bool:
+        usecase = self.usecases.get(review["usecase"])
+        rule = usecase.contract.reviews.second_person if usecase else "never"
+        return (rule != "never" and decision.edits) or (rule == "always" and not review["authors"])
 
     def _check(
         self, review: Mapping[str, Any], pending: list[dict[str, Any]], edited: Mapping[int, Mapping[str, Any]]
@@ -95,34 +176,46 @@ class Reviews:
         if faults:
             raise BadInput("; ".join(f"{fault['field']}: {fault['wrong']}" for fault in faults), errors=faults)
 
-    def _may(self, who: Principal) -> None:
-        if not who.may(Permission.DECIDE_REVIEWS):
-            raise Forbidden("Deciding on reviews needs the permission reviews.decide.")
+
+def ensure_reviewer(who: Principal, *, program: bool = False) -> None:
+    """Let only reviewers pass; programs and API keys only where they look (`program`). Raises Forbidden."""
+    if not who.may(Permission.DECIDE_REVIEWS):
+        raise Forbidden("Deciding on reviews needs the permission reviews.decide.")
+    if not program:
+        ensure_person(who)
 
 
-def _as_seen(who: Principal, review: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a review with its personal data for those who may see it, with its placeholders for others."""
-    seen = {name: value for name, value in review.items() if name != "masks"}
-    if not who.may(Permission.SEE_PERSONAL_DATA):
-        return seen
-    told = ("question", "draft", "data", "why", "final", "final_data")
-    return seen | {name: unmasked(seen[name], review["masks"]) for name in told}
+def reason(because: str) -> str:
+    """Give the reason, without space around it. Raises BadInput for an empty one."""
+    if not because.strip():
+        raise BadInput("Say why: the reason is kept with the decision.", errors=[{"field": "reason", "wrong": "empty"}])
+    return because.strip()
 
 
-def _without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:
-    # Why it waits, its data and what tools were given may be words of the same documents.
-    blank = {"proposed": {}, "arguments": {}, "result": "", "error": ""}
-    return {
-        **review,
-        "draft": WITHHELD,
-        "data": None,
-        "why": "",
-        "reason": None,
-        "final": None if review["final"] is None else WITHHELD,
-        "final_data": None,
-        "actions": [{**each, **blank} for each in review["actions"]],
-        "withheld": True,
-    }
+def _decision(
+    who: Principal, review: Mapping[str, Any], *, approve: bool, because: str, edited: Mapping[str, Any]
+) -> reviews.Decision:
+    note = str(edited.get("note") or "").strip()
+    if not approve:
+        if edited.get("capture"):
+            raise BadInput("A rejected draft says no right answer: correct and approve it to make it a case.")
+        return reviews.Decision(who.user_id, approve, because, note=note)
+    new = changed(as_seen(who, review), edited)
+    return reviews.Decision(who.user_id, approve, because, new["text"], new["data"], new["arguments"], note)
+
+
+async def _captured(work: Work, review: Mapping[str, Any]) -> None:
+    expected = review["final"] if review["final_data"] is None else review["final_data"]
+    await capture.propose(work, review["turn_id"], kind="review", expected=expected, by=review["decided_by"])
+
+
+def _counted(review: Mapping[str, Any]) -> Callable[[], Awaitable[None]]:
+    waited_s = (review["decided_at"] - review["created_at"]).total_seconds()
+
+    async def count() -> None:
+        metrics.record_review(review["usecase"], review["kind"], review["status"], waited_s)
+
+    return count
 
 
 def _order(review: Mapping[str, Any], *, total: int) -> jobs.Order:

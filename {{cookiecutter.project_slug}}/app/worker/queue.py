@@ -1,6 +1,7 @@
 """The Celery application: which queue each kind of work takes, and how messages get in."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -15,6 +16,7 @@ QUEUE_OF_KIND = {
     "embed": TURNS,
     "retain": TURNS,
     "erase": TURNS,
+    "shadow": TURNS,
     "ingest": DOCUMENTS,
     "upload": DOCUMENTS,
     "access": DOCUMENTS,
@@ -62,13 +64,19 @@ celery.conf.update(
 
 async def dispatch(topic: str, payload: dict[str, Any]) -> None:
     """Hand a letter of the outbox to its queue. Raises DependencyDown when the broker does not take it in time."""
-    assert topic == "job", f"no queue takes {topic!r}"
+    assert topic in ("job", "webhooks"), f"no queue takes {topic!r}"
+    send = partial(_send, payload["job_id"], QUEUE_OF_KIND[payload["kind"]]) if topic == "job" else _ring
     try:
         async with asyncio.timeout(SEND_S):
-            await asyncio.to_thread(_send, payload["job_id"], QUEUE_OF_KIND[payload["kind"]])
+            await asyncio.to_thread(send)
     except (OSError, TimeoutError, celery.connection().connection_errors) as error:
         raise DependencyDown("The queue does not answer.") from error
 
 
 def _send(job_id: str, queue: str) -> None:
     celery.send_task("jobs.run", kwargs={"job_id": job_id}, queue=queue, expires=EXPIRES_S, retry=False)
+
+
+def _ring() -> None:
+    # Waits for receivers, not for processors. Whoever looks next rings again, so old ones are of no use.
+    celery.send_task("webhooks.send", queue=TURNS, expires=2 * OFTEN_S, retry=False)

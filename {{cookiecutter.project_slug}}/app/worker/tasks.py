@@ -21,6 +21,15 @@ def run_job(*, job_id: str) -> None:
         log.warning("job.unreached", job_id=job_id, error=error.detail)
 
 
+@celery.task(name="webhooks.send")  # type: ignore[untyped-decorator]
+def send_webhooks() -> None:
+    """Send the events that wait for receivers."""
+    try:
+        held.run(held.service.sending.send())
+    except DependencyDown as error:
+        log.warning("webhooks.skipped", error=error.detail)
+
+
 @celery.task(name="housekeeping.often")  # type: ignore[untyped-decorator]
 def often() -> None:
     """Hand on what dead workers left, send what waits."""

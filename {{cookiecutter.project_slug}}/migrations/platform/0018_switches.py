@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Flags with a history, a type, and an end."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Which arm of a rollout answered a turn."""
 
 from pathlib import Path
 

@@ -1,1 +1,2 @@
-SELECT 1;
+DROP INDEX turns_by_arm;
+ALTER TABLE turns DROP COLUMN arm;

@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Shadow runs with a budget of their own, comparisons of candidates, and captured cases."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""The queue of reviews: kinds, deadlines, who has taken one, and the seal of what was approved."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Events to other systems: webhooks, events, deliveries."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Turns are found by their words, their outcome and their time."""
 
 from pathlib import Path
 

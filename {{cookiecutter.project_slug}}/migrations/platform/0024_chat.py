@@ -1,4 +1,4 @@
-"""Restrictions of a person or key."""
+"""Opinions are found by who gave them."""
 
 from pathlib import Path
 

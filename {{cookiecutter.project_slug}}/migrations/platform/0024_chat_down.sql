@@ -1,1 +1,1 @@
-SELECT 1;
+DROP INDEX feedback_by_user;

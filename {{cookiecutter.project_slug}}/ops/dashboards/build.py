@@ -173,6 +173,22 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         panel("Wait before a job starts, p95", "s", (quantile(0.95, "job_queue_wait_seconds", by_="kind"), by("kind"))),
         panel("Time a job takes, p95", "s", (quantile(0.95, "job_duration_seconds", by_="kind"), by("kind"))),
     ),
+    "What waits for a person": (
+        panel(
+            "Reviews that wait",
+            "short",
+            ("max by (kind) (reviews_open)", by("kind")),
+            ("max by (kind) (reviews_overdue)", f"{by('kind')}, overdue"),
+            help_="ReviewsOverdue (REL-2).",
+        ),
+        panel("Age of the oldest review", "s", ("max by (kind) (reviews_oldest_seconds)", by("kind"))),
+        panel(
+            "Decisions of reviewers",
+            "reqps",
+            (rate("reviews_decided_total", by_="kind, decision", where=_CASE), f"{by('kind')} {by('decision')}"),
+        ),
+        panel("Time to a decision, p95", "s", (quantile(0.95, "review_wait_seconds", by_="kind"), by("kind"))),
+    ),
     "What is kept out, and kept": (
         panel(
             "Stopped on its way in or out",

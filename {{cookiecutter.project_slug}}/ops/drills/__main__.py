@@ -1,4 +1,4 @@
-"""`make drill`: kill each part, exchange each key, all under load; 1 when a promise was broken; keeps the figures."""
+"""`make drill`: kill each part, exchange each key, turn the AI off, all under load; 1 when a promise was broken."""
 
 import asyncio
 import json
@@ -17,10 +17,13 @@ from ops.drills.death import Death, die
 from ops.drills.rotation import Rotation
 from ops.drills.stack import SECRET, Stack
 from ops.local.engines import local_folder
+from ops.prove import killswitch
+from ops.prove.fleet import fleet
 from ops.prove.site import settings_of, vendor
 
 PARTS = ("worker-turns", "redis", "postgres", "api", "worker-documents", "beat")
 SAMPLES = ROOT / "tests" / "samples"
+CLICKS = 5
 
 
 def tokens() -> tuple[str, str]:
@@ -42,8 +45,8 @@ async def drill(stack: Stack, parts: tuple[str, ...]) -> list[Death]:
 
 
 def main() -> int:
-    """Run both drills, or the one that is named: death, rotation."""
-    drills = {"death": deaths_under_load, "rotation": rotation_under_load}
+    """Run every drill, or the one that is named: death, rotation, switch."""
+    drills = {"death": deaths_under_load, "rotation": rotation_under_load, "switch": switch_under_load}
     chosen = sys.argv[1:] or list(drills)
     if unknown := set(chosen) - set(drills):
         print(f"there is no drill {', '.join(unknown)}; there are: {', '.join(drills)}", file=sys.stderr)
@@ -73,6 +76,22 @@ def _tell(found: Rotation) -> None:
     print(f"{found.key}: {'good' if found.is_good else 'BROKEN'}, {found.seconds:.0f} s, {outcomes}", flush=True)
     for fault in found.faults[:10]:
         print(f"  {fault}")
+
+
+def switch_under_load() -> int:
+    """Turn the AI off and on while people read and jobs run, with Redis and without it: `ops.prove killswitch`."""
+    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        print("starting two processes of the API and a worker, whose AI is turned off", flush=True)
+        with fleet(folder, apis=2, workers=1) as running:
+            trial = killswitch.Trial(running, readers=6)
+            usual, without, lost = asyncio.run(trial.run(CLICKS))
+    settings = {"times": CLICKS, "apis": 2, "workers": 1, "readers": 6}
+    proof = killswitch.judged(usual, without, [*trial.crowd.seen.faults, *lost], trial, settings)
+    proof.show(Console())
+    _keep("drill-switch.json", proof.as_json())
+    return 0 if proof.holds else 1
 
 
 def deaths_under_load() -> int:

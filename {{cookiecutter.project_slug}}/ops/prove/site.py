@@ -64,10 +64,12 @@ def vendor() -> Iterator[str]:
 
 
 @contextmanager
-def site(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+def site(
+    folder: Path, more: Mapping[str, str] | None = None, *, parts: Sequence[str] = ("api", "worker-documents")
+) -> Iterator[Site]:
     """Start engines, API and vendor, read the documents, and stop everything afterwards; `more` are settings."""
     with vendor() as vendor_url:
-        stack = Stack(folder, {**settings_of(vendor_url, folder), **(more or {})}, parts=("api", "worker-documents"))
+        stack = Stack(folder, {**settings_of(vendor_url, folder), **(more or {})}, parts=parts)
         try:
             stack.start()
             read = stack.run("ingest")

@@ -30,7 +30,7 @@ BROKEN_EACH = 4
 ROUNDS = 4
 PATIENCE_S, LISTEN_S = 60.0, 2.0
 MOST_IDS = 200
-ENDLESS = "/events"
+ENDLESS = ("/events", "/console/live")
 TYPED = re.compile(r"""\bvalue="[^"]*"|<textarea.*?</textarea>|<option.*?</option>|<tbody>.*?</tbody>""", re.DOTALL)
 RESUME_EVERY = 100
 HEADERS = ("x-request-id", "content-security-policy", "x-content-type-options")
@@ -180,7 +180,7 @@ class Thrower:
     async def _answered(self, shot: Shot, headers: Mapping[str, str]) -> httpx2.Response | None:
         """Give the answer; nothing of a stream without an end, which is listened to for a while."""
         request = self._door.build_request(shot.method, shot.url, headers=dict(headers), content=shot.body or None)
-        is_endless = ENDLESS in shot.url
+        is_endless = any(each in shot.url for each in ENDLESS)
         try:
             async with asyncio.timeout(LISTEN_S if is_endless else PATIENCE_S):
                 return await self._door.send(request)

@@ -28,7 +28,7 @@ from tests.conftest import make_settings, read_samples
 PERSON, OTHER, OFFICER = "olga.petrov", "sam.reyes", "dana.weiss"
 WORD = "brontotherium"
 # Where the person may still stand afterwards, as docs/how-to/erase-a-person.md says.
-STAYS = {"erasures", "audit", "holds"}
+STAYS = {"erasures", "audit", "holds", "flags", "flag_history"}
 As = Callable[[str], dict[str, str]]
 
 
@@ -159,6 +159,8 @@ async def _plant(office: Office, turn_id: str) -> None:
         ("INSERT INTO restrictions (id, subject, what, cause, reason, set_by, lifted_at, lifted_by)"
          " VALUES (%s, %s, 'ask', 'operator', 'r', 'x', now(), 'x')", (uuid4(), f"user:{PERSON}")),
         ("INSERT INTO directory_people (user_id, groups) VALUES (%s, '{}')", (PERSON,)),
+        ("INSERT INTO reviews (id, turn_id, usecase, asker, question, draft, why, assigned_to, taken_by, authors)"
+         " VALUES (%s, %s, 'handbook', 'x', '', '', '', %s, %s, %s)", (uuid4(), uuid4(), PERSON, PERSON, [PERSON])),
     )  # fmt: skip
     for statement, values in planted:
         await office.owner.execute(statement, values)  # type: ignore[arg-type]
@@ -168,6 +170,7 @@ async def _plant(office: Office, turn_id: str) -> None:
 async def test_a_person_is_erased_everywhere_with_a_certificate_and_what_was_spent_still_adds_up(office):
     left = await live(office)
     places = {"messages", "turns", "feedback", "documents", "chunks", "uploads", "reviews", "jobs", "idempotency"}
+    places |= {"captured_cases"}
     assert places <= await office.found(WORD) and {"budgets", "acls", "restrictions"} <= await office.found(PERSON)
     assert office.cached(WORD)
     sums = "SELECT count(*), sum(cost_usd), sum(input_tokens) FROM turns"
@@ -197,6 +200,7 @@ async def test_a_person_is_erased_everywhere_with_a_certificate_and_what_was_spe
         "sessions": 1,
         "messages": 4,
         "feedback": 1,
+        "captured_cases": 1,
         "idempotency": 1,
         "documents": 1,
         "uploads": 1,

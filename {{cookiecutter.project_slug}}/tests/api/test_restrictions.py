@@ -95,6 +95,9 @@ async def test_the_page_keeps_somebody_out_and_lets_them_in(client, service, as_
     assert (await client.post(f"{PAGE}/{restriction_id}", data={"reason": ""}, headers=olga)).status_code == 422
     lifted = await client.post(f"{PAGE}/{restriction_id}", data={"reason": "it is back"}, headers=olga)
     assert lifted.status_code == 303
+    # The page tells what changed, and has the way back.
+    told = (await client.get(lifted.headers["location"], headers=olga)).text
+    assert "may not come in" in told and "let in" in told and "Keep out again" in told
     assert [entry["reason"] for entry in await entries(service, subject)] == ["it is back", "a <b>stolen</b> token"]
     refused = await client.post(PAGE, data=form | {"subject": "sam"}, headers=olga)
     assert refused.status_code == 422 and "names nobody" in refused.text

@@ -100,15 +100,16 @@ async def test_a_reviewer_who_may_not_read_the_passages_sees_no_draft_and_decide
     hana, olga = as_("hana.lind"), as_("olga.petrov")
     turn = (await ask(client, as_("sam.reyes"), {"question": QUESTION})).json()
     async with service.database.work() as work:
-        review = await reviews.open_(
-            work,
+        about = reviews.Opening(
             turn_id=UUID(turn["turn_id"]),
             usecase="handbook",
             asker="sam.reyes",
             question=QUESTION,
-            draft={"text": turn["answer"], "data": {"place": secret}},
             why=f"unsure about {secret}",
+            text=turn["answer"],
+            data={"place": secret},
         )
+        review = await reviews.open_(work, about)
 
     async def listed(status: str = "open") -> tuple[dict[str, Any], str]:
         text = await page(client, hana, f"/v1/admin/reviews?status={status}")

@@ -26,7 +26,7 @@ INSIDE = {
 # Of what a route shows, these decide on parts; tests/api/test_disclosure.py, and those of reviews, have them.
 DEEPER = {Permission.SEE_COST, Permission.SEE_EVIDENCE, Permission.SEE_PERSONAL_DATA}
 # Path parameters that name something which is nobody's own, with a value that there is.
-SHARED = {"name": "handbook", "model": "handbook"}
+SHARED = {"name": "handbook", "model": "handbook", "path": "docs/README.md"}
 # How another's {parameter} is made: see `another`. A new one of a person's own data belongs there.
 OWNED = ("turn_id", "session_id", "job_id", "document_id", "erasure_id")
 # Whoever asks to be erased is somebody whom no other test needs.

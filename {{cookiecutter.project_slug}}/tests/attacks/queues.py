@@ -133,5 +133,14 @@ async def decided(ground: Ground) -> None:
         review_id = rows.scalar_one()
     body = {"approve": True, "reason": "it looks fine"}
     await ground.send(HANA, "POST", f"/v1/admin/reviews/{review_id}", json=body)
+    for tail in ("/take", "/reopen", "/assign"):
+        because = (
+            {"reason": "let me see it", "assigned_to": HANA.id} if tail == "/assign" else {"reason": "let me see it"}
+        )
+        await ground.send(OLGA, "POST", f"/v1/admin/reviews/{review_id}{tail}", json=because)
+    for who in (HANA, OLGA, SAM):
+        await ground.send(who, "GET", f"/v1/admin/reviews/{review_id}")
+        await ground.send(who, "GET", f"/console/reviews/{review_id}")
+        await ground.send(who, "POST", f"/v1/turns/{told['turn_id']}/complaint", json={"text": "give me it"})
     await ground.send(OLGA, "GET", "/v1/admin/audit")
     await ground.send(OLGA, "GET", "/console/audit")

@@ -46,7 +46,7 @@ async def history(ground: Ground) -> None:
     await ground.go_on(MAYA, told["session_id"], open_)
 
 
-@attack(THEME, "another's turn: its story, its page, its feedback")
+@attack(THEME, "another's turn: its story, its page, its feedback, its passages")
 async def turns(ground: Ground) -> None:
     secret = await ground.secret()
     told = await ground.told(secret)
@@ -57,6 +57,8 @@ async def turns(ground: Ground) -> None:
         await ground.send(who, "GET", f"/console/turns/{told['turn_id']}")
         feedback = await ground.send(who, "POST", f"/v1/turns/{told['turn_id']}/feedback", json={"thumbs": "up"})
         assert feedback.status_code == 404
+        passage = await ground.send(who, "GET", f"/v1/turns/{told['turn_id']}/passage?marker=1")
+        assert passage.status_code == 404
 
 
 @attack(THEME, "another's turn, by an operator who may look at all turns")
@@ -67,6 +69,23 @@ async def operator(ground: Ground) -> None:
     assert story.status_code == 200, "that it happened is the operator's business, what it quotes is not"
     await ground.send(OLGA, "GET", f"/console/turns/{told['turn_id']}")
     await ground.send(OLGA, "GET", "/console/turns")
+
+
+@attack(THEME, "words of another's answer, searched for by an operator who may look at all turns")
+async def searched(ground: Ground) -> None:
+    secret = await ground.secret()
+    told = await ground.told(secret)
+    # Not the whole word, which the page gives back; its beginning finds it where it may be found.
+    for text in (secret.word[:-1], f"{secret.subject} {secret.word[:-2]}"):
+        asked = {"text": text, "limit": "200"}
+        found = await ground.send(OLGA, "GET", "/v1/admin/turns", params=asked)
+        assert found.status_code == 200 and told["turn_id"] not in found.text
+        page = await ground.send(OLGA, "GET", "/console/turns", params={"text": text})
+        assert told["turn_id"] not in page.text
+    by_question = await ground.send(OLGA, "GET", "/v1/admin/turns", params={"text": secret.subject})
+    assert told["turn_id"] in by_question.text, "that it was asked is the operator's business"
+    # And nobody else may search at all.
+    assert (await ground.send(SAM, "GET", "/v1/admin/turns", params={"text": secret.subject})).status_code == 403
 
 
 @attack(THEME, "the story of one's own turn, after the right is gone")

@@ -42,10 +42,34 @@ async def test_an_incident_is_closed_on_its_page_with_a_reason(
     hana, url = seen("hana.lind"), f"/console/incidents/{row['id']}"
     assert str(row["id"]) in (await client.get("/console/incidents", headers=hana)).text
     assert (await client.get("/console/incidents", headers=seen("sam.reyes"))).status_code == 403
-    assert (await client.post(url, data={"reason": ""}, headers=hana)).status_code == 422
+    assert (await client.post(f"{url}/close", data={"reason": ""}, headers=hana)).status_code == 422
     foreign = {**hana, "Origin": "https://evil.example"}
-    assert (await client.post(url, data={"reason": "x"}, headers=foreign)).status_code == 403
-    done = await client.post(url, data={"reason": "a test of ours"}, headers=hana)
-    assert (done.status_code, done.headers["location"]) == (303, "/console/incidents")
+    assert (await client.post(f"{url}/close", data={"reason": "x"}, headers=foreign)).status_code == 403
+    done = await client.post(f"{url}/close", data={"reason": "a test of ours"}, headers=hana)
+    there = f"/console/incidents?status=closed&changed={row['id']}"
+    assert (done.status_code, done.headers["location"]) == (303, there)
     assert str(row["id"]) not in (await client.get("/console/incidents", headers=hana)).text
-    assert "a test of ours" in (await client.get("/console/incidents?status=closed", headers=hana)).text
+    shown = (await client.get(there, headers=hana)).text
+    assert "a test of ours" in shown and "Open it again" in shown and f"{url}/reopen" in shown
+
+
+async def test_a_closed_incident_is_opened_again_and_the_audit_has_both(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    turn_id = uuid4()
+    async with service.database.work() as work:
+        await incidents.open_(work, [Incident("leak", turn_id, "handbook", "sam.reyes", "api", "it told")])
+        (row,) = [each for each in await incidents.listed(work) if each["turn_id"] == turn_id]
+    hana, url = seen("hana.lind"), f"/console/incidents/{row['id']}"
+    assert (await client.post(f"{url}/reopen", data={"reason": "too soon"}, headers=hana)).status_code == 409
+    await client.post(f"{url}/close", data={"reason": "seemed harmless"}, headers=hana)
+    assert (await client.post(f"{url}/reopen", data={"reason": " "}, headers=hana)).status_code == 422
+    done = await client.post(f"{url}/reopen", data={"reason": "it was not"}, headers=hana)
+    assert done.headers["location"] == f"/console/incidents?changed={row['id']}"
+    shown = (await client.get(done.headers["location"], headers=hana)).text
+    assert "it was not" in shown and f"{url}/close" in shown
+    async with service.database.work() as work:
+        entries = await audit.history(work, subject=str(row["id"]))
+    assert [entry["action"] for entry in entries] == ["incident.reopened", "incident.closed"]
+    assert entries[0]["before"]["note"] == "seemed harmless"
+    assert (await client.post(f"{url}/close", data={"reason": "now it is"}, headers=hana)).status_code == 303

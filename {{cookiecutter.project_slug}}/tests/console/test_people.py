@@ -40,3 +40,15 @@ async def test_an_officer_saves_what_is_kept_of_somebody(client, seen):
 @pytest.mark.proves("SEC-3")
 async def test_operators_do_not_see_the_page(client, seen):
     assert (await client.get(PAGE, headers=seen("olga.petrov"))).status_code == 403
+
+
+async def test_a_hold_is_taken_back_from_where_it_was_placed(client, seen):
+    dana = seen("dana.weiss")
+    hold = {"person": "priya.nair", "reason": "case 4712", "told": "a court asked"}
+    placed = await client.post(f"{PAGE}/hold", data=hold, headers=dana)
+    shown = (await client.get(placed.headers["location"], headers=dana)).text
+    assert "case 4712" in shown and "Release it" in shown
+    id = placed.headers["location"].partition("changed=")[2]
+    released = await client.post(f"{PAGE}/holds/{id}", data={"reason": "placed by mistake"}, headers=dana)
+    shown = (await client.get(released.headers["location"], headers=dana)).text
+    assert "released" in shown and "Release it" not in shown, "there is no way back from a release"

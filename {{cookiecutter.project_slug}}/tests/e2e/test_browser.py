@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 ARGS = [
@@ -346,89 +345,3 @@ async def test_an_operator_finds_out_why_somebody_did_not_find_a_document(chromi
         await expect(page.locator("tr", has_text="erin.holt")).to_contain_text("reads it as group:executives")
         await page.goto(f"{chromium.url}/console/audit")
         await expect(page.locator(".audit")).to_contain_text("the browser test looks")
-
-
-async def tour(page: Page, url: str) -> AsyncIterator[str]:
-    """Go through every page, with something on each."""
-    await page.goto(f"{url}/console/sign-in")
-    yield "sign-in"
-    await become(page, url, "erin.holt")
-    await ask(page, PAY)
-    if await page.locator("#side > summary").is_visible():
-        await page.locator("#side > summary").click()
-    await page.locator("#rights > summary").click()
-    await page.locator("#documents li").first.wait_for()
-    yield "chat"
-    await page.locator(".cite").first.click()
-    yield "source"
-    await become(page, url, "olga.petrov")
-    for name in ("", "switches", "reviews", "turns", "jobs", "why", "readers", "keys", "audit"):
-        await page.goto(f"{url}/console/{name}".rstrip("/"))
-        if name == "switches":
-            await page.locator("details.act summary").first.click()
-        if name == "why":
-            await why(page, PAY, person="sam.reyes", document=PAID)
-        if name == "readers":
-            await readers(page, PAID)
-        yield name or "overview"
-        if name == "turns":
-            await page.locator("td a").first.click()
-            await page.wait_for_url("**/turns/*")
-            yield "turn"
-    await page.goto(f"{url}/console/turns/nothing")
-    yield "fault"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_page_keeps_people_out(chromium: Chromium, scheme: Any) -> None:
-    """Checked with axe-core; anything serious or critical fails."""
-    found = []
-    async with chromium.person("sam.reyes", color_scheme=scheme, reduced_motion="reduce") as page:
-        async for name in tour(page, chromium.url):
-            for fault in (await Axe().run(page)).response["violations"]:
-                if fault["impact"] in ("serious", "critical"):
-                    found.append((name, fault["id"], [node["target"] for node in fault["nodes"]][:3]))
-    assert not found
-
-
-@pytest.mark.slow
-async def test_a_telephone_shows_every_page_without_scrolling_sideways(chromium: Chromium) -> None:
-    wide = []
-    async with chromium.person("sam.reyes", viewport={"width": 390, "height": 844}, has_touch=True) as page:
-        async for name in tour(page, chromium.url):
-            if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wide.append(name)
-    assert not wide
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("SCREENSHOTS") != "1", reason="SCREENSHOTS=1 takes the pictures of docs/screenshots")
-async def test_pictures_of_the_pages(chromium: Chromium) -> None:
-    size = {"width": 1280, "height": 860}
-    async with chromium.person("sam.reyes", viewport=size) as page:
-        await (await ask(page, PAY)).locator("select").select_option("erin.holt")
-        await page.wait_for_selector(".earlier")
-        await last(page)
-        await page.screenshot(path=SCREENSHOTS / "chat.png")
-        for question in (LEAVE, "How much notice does my manager need before I take leave?"):
-            await ask(page, question)
-    async with chromium.person("hana.lind", viewport=size) as page:
-        await ask(page, "The invoice for our sensors names a wrong amount, please correct it.", TRIAGE)
-    async with chromium.person("olga.petrov", viewport=size) as page:
-        for picture, path in (("console-overview", ""), ("switches", "/switches"), ("reviews", "/reviews")):
-            await page.goto(f"{chromium.url}/console{path}")
-            if picture == "switches":
-                await page.locator("details.act summary").first.click()
-            await page.screenshot(path=SCREENSHOTS / f"{picture}.png")
-        for picture in ("why", "readers"):
-            await page.goto(f"{chromium.url}/console/{picture}")
-            await (why(page, PAY, person="sam.reyes", document=PAID) if picture == "why" else readers(page, PAID))
-            await page.screenshot(path=SCREENSHOTS / f"{picture}.png", full_page=True)
-    async with chromium.person("erin.holt", viewport=size) as page:
-        await (await ask(page, PAY)).get_by_role("link", name="What happened").click()
-        await page.wait_for_url("**/turns/*-*")
-        await page.screenshot(path=SCREENSHOTS / "turn.png", full_page=True)
-        await page.locator("#evidence").evaluate("heading => scrollTo(0, heading.offsetTop - 80)")
-        await page.screenshot(path=SCREENSHOTS / "evidence.png")
-    assert len(list(SCREENSHOTS.glob("*.png"))) == 8

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.control.break_glass import BreakGlass
 from app.errors import CannotStart
 from app.evaluation.cases import load
 from app.evaluation.suite import Suite, wilson
@@ -68,12 +69,9 @@ async def test_sealed_cases_run_only_when_asked_for(suite, cases):
     assert len((await suite.run(cases, sealed=True)).results) == 4
 
 
-async def test_what_broke_is_not_counted_as_wrong(suite, cases, service):
-    service.flags._break_glass = True
-    try:
-        report = await suite.run(cases)
-    finally:
-        service.flags._break_glass = False
+async def test_what_broke_is_not_counted_as_wrong(suite, cases, service, monkeypatch):
+    monkeypatch.setattr(service.flags, "_glass", BreakGlass(paused=True))
+    report = await suite.run(cases)
     assert not report.results and len(report.unmeasured) == 3 and not report.good
 
 

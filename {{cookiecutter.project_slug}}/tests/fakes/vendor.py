@@ -9,8 +9,8 @@ Run it by hand with `python -m tests.fakes.vendor --port 0`; the address is the 
   POST /_chaos {"share": 0.2, "seed": 7, "faults": ["500", "cut"]}: by chance, where nothing is planned
   POST /_keys ["one", "two"]: calls with another key get 401; []: every key counts
   POST /_pace {"latency_s": 0.1, "latency_to_s": 0.3, "tokens_per_s": 100}: slows every call
-  GET /_calls: count and requests (?name=NAME: of that plan) · GET /_bill: what it charges (?name=NAME: each
-    call of that plan; ?calls: of all plans)
+  GET /_calls: count, last_at (?count: no more) and requests (?name=NAME: of that plan) · GET /_bill: what it charges
+    (?name=NAME: each call of that plan; ?calls: of all plans)
 Faults: 400 to 599, and `429:retry-after=2` in seconds, `429:retry-after=date+2` as a date; hang (before the answer) and
 stall (in its middle), drip, slow_first_token, each `=seconds`; cut and trails_off (the connection, the stream);
 malformed, malformed_event (no JSON); wrong_schema, refusal, content_filter, length, empty, no_evidence; leak (of the
@@ -25,6 +25,7 @@ import random
 import re
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class State:
     tokens_per_s: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
+    # By the clock of the machine (`time.time()`): when the latest call came.
+    last_at: float = 0.0
     begun: dict[str, int] = field(default_factory=dict)
     bill: Bill = field(default_factory=Bill)
     prefixes: dict[str, Prefixes] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class State:
         """Note a call; gives its body, the name of its plan and what goes wrong with it."""
         body = orjson.loads(raw)
         self.count += 1
+        self.last_at = time.time()
         if len(self.requests) < KEPT:
             self.requests.append(body)
         marked = MARK.search(raw)
@@ -295,7 +299,10 @@ async def _calls(request: Request) -> Response:
         state.count = 0
     if name := request.query_params.get("name"):
         return JSONResponse({"count": state.begun.get(name, 0)})
-    return JSONResponse({"count": state.count, "requests": state.requests, "plan": list(state.plan)})
+    told = {"count": state.count, "last_at": state.last_at}
+    if "count" in request.query_params:
+        return JSONResponse(told)
+    return JSONResponse({**told, "requests": state.requests, "plan": list(state.plan)})
 
 
 async def _faults(request: Request) -> Response:

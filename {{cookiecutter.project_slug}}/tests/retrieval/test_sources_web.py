@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from aiohttp.resolver import ThreadedResolver
 
+from app.control.outside import host_of
 from app.domain.access import Access
 from app.domain.source import ReadersFile, Web
 from app.errors import BadInput, NotFound, SourceFailed, Unreadable
 from app.retrieval.sources import Sources, web
-from app.retrieval.sources.fetch import host_of
 from tests.retrieval.places import Site
 
 ALL = Access(("everyone",))

@@ -112,12 +112,14 @@ async def test_a_turn_that_held_nothing_settles_at_what_it_cost(database: Databa
     assert (await rows(database, turn))["person"] == (Decimal("0.02"), Decimal(0))
 
 
-@pytest.mark.parametrize("channel", ["evaluation", "shadow"])
-async def test_what_the_team_runs_does_not_use_up_a_persons_day(database: Database, channel: str) -> None:
+@pytest.mark.parametrize(("channel", "kinds"), [("evaluation", ("unit", "usecase")), ("shadow", ("shadow",))])
+async def test_what_the_team_runs_does_not_use_up_a_persons_day(
+    database: Database, channel: str, kinds: tuple[str, ...]
+) -> None:
     turn = asked(channel=channel)
     await reserve(database, turn)
     await record(database, spending(turn, "0.02"))
-    assert await rows(database, turn) == dict.fromkeys(("unit", "usecase"), (Decimal("0.02"), Decimal(0)))
+    assert await rows(database, turn) == dict.fromkeys(kinds, (Decimal("0.02"), Decimal(0)))
 
 
 @pytest.mark.proves("CST-2")
@@ -203,8 +205,9 @@ async def test_whatever_happens_to_turns_the_budgets_are_the_sums_of_the_ledger(
     await asyncio.gather(*(live(place) for place in range(120)))
 
     async with databases[0].work() as work:
-        for kind, column in (("usecase", "usecase"), ("unit", "unit"), ("person", "usecase || '/' || user_id")):
-            mine = "channel <> 'shadow'" if kind == "person" else "true"
+        person = "usecase || '/' || user_id"
+        for kind, column in (("usecase", "usecase"), ("unit", "unit"), ("person", person), ("shadow", "usecase")):
+            mine = "channel = 'shadow'" if kind == "shadow" else "channel <> 'shadow'"
             sums = await work.sql(
                 f"SELECT name, sum(usd) AS usd FROM (SELECT {column} AS name, channel, c.cost_usd AS usd FROM turns t"
                 " JOIN (SELECT turn_id, cost_usd FROM calls WHERE cost_usd IS NOT NULL) c ON c.turn_id = t.id"
@@ -253,7 +256,7 @@ async def test_a_dead_turn_that_comes_back_is_counted_at_its_true_cost_and_keeps
 async def test_the_migration_counts_what_the_ledger_already_knows(empty_database_url: str) -> None:
     migrate(empty_database_url)
     database = Database(empty_database_url)
-    turns = [asked(channel=channel) for channel in ("api", "shadow")]
+    turns = [asked(channel=channel) for channel in ("api", "evaluation")]
     for turn in turns:
         await record(database, spending(turn, "0.03", None))
     before = [await rows(database, turn) for turn in turns]

@@ -42,8 +42,11 @@ class Gateway:
 class Flags:
     """Nobody pauses anything."""
 
-    async def until_paused(self, usecase):
+    async def until_paused(self, usecase, who, *, hard):
         await asyncio.Event().wait()
+
+    def why_tool_off(self, usecase, tool):
+        return ""
 
 
 def answer(gateway):

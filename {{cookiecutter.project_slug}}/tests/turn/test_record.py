@@ -192,6 +192,10 @@ async def test_the_owner_is_warned_once_and_the_share_that_is_used_is_shown(urls
     (warned,) = await spend("0.2")
     assert (warned["kind"], warned["spent_usd"], warned["limit_usd"]) == ("usecase", "0.60000000", "1")
     assert await spend("0.1") == []
+    async with one.database.work() as work:
+        told = await work.sql("SELECT data FROM events WHERE subject = :it", it=f"budgets/usecase/{name}")
+        (event,) = told.scalars()
+    assert (event["spent_usd"], event["limit_usd"], event["alert_share"]) == ("0.60000000", "1", 0.5)
     shown = metrics.render()[0].decode()
     assert f'budget_used_ratio{{kind="usecase",name="{name}"}} 0.7' in shown
     assert f'budget_alert_ratio{{kind="usecase",name="{name}"}} 0.5' in shown

@@ -1,149 +1,111 @@
-"""Shadow runs, through the HTTP door: unseen, recorded, paid for, stopped with everything else."""
+"""Which turns get a shadow, and how they come into the queue; what becomes of them there is in tests/work."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import httpx2
-import orjson
 import pytest
 
 from app.domain.outcome import Outcome
-from app.domain.turn import StopTurn
-from app.errors import OverBudget
-from app.turn.shadow import Shadows, is_chosen
+from app.domain.rollout import Candidate
+from app.store import shadows as table
+from app.turn import shadow
+from app.turn.shadow import Shadows, by_contract, by_rollout, is_chosen
 from app.wiring import contracts
-from tests.api.serving import PATIENCE_S, serving, until
-from tests.conftest import make_settings
+from tests.api.serving import changed
 from tests.llm import turns
 
-LEAVE = "How many days of annual leave do employees have?"
-URL = "/v1/usecases/handbook/turns"
-SHADOWED = {"shadow.role": "cheap", "shadow.share": 1.0, "latency.timeout_s": 30}
-CONTRACTS = {
-    "handbook": {**SHADOWED, "cost.per_user_day_usd": "1000", "cost.per_month_usd": "1000"},
-    "triage": {**SHADOWED, "limits.per_user_per_minute": 1000},
-}
-MODELS = {"standard": "gpt-6-sol", "cheap": "gpt-6-luna"}
+SHADOWED = {"shadow.role": "cheap", "shadow.share": 1.0}
 
 
-@pytest.fixture
-async def shadowed(serving_shadows):
-    await serving_shadows.calm()
-    return serving_shadows
+class Reached:
+    """Stands in for a gateway that reaches every model."""
+
+    def has_model(self, usecase):
+        return True
 
 
-@pytest.fixture(scope="module")
-async def serving_shadows(service, database_url, redis_url, vendor_server):
-    """The service with a model, and a shadow behind every turn."""
-    known = {"model_provider": "openai", "openai_api_key": "fake", "openai_base_url": f"{vendor_server.url}/v1"}
-    async with serving(make_settings(database_url, redis_url, **known), CONTRACTS) as running:
-        yield running
+def case(**more):
+    made = turns.usecase("standard")
+    return replace(made, contract=changed(made.contract, {**SHADOWED, **more}))
 
 
-@pytest.fixture
-async def http(shadowed, as_):
-    async with httpx2.AsyncClient(base_url=shadowed.url, timeout=60, headers=as_("olga.petrov")) as opened:
-        yield opened
+async def considered(database, turn, *, gateway=None, chosen=by_contract):
+    """Record a turn before shadows; say whether it waits for one."""
+
+    async def as_it_is(each):
+        return each
+
+    shadows = Shadows(database, gateway or Reached(), chosen=chosen)
+    await shadows.beside(_pipeline(as_it_is)).record(turn)
+    await shadows.stop()
+    async with database.work() as work:
+        return await table.waits(work, turn.id)
 
 
-async def shadow_of(shadowed, turn_id):
-    """Wait for the shadow's row."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            async with shadowed.service.database.work() as work:
-                row = (await work.sql("SELECT id FROM turns WHERE shadow_of = :id", id=UUID(turn_id))).first()
-            if row is not None:
-                return await shadowed.story(row.id)
-            await asyncio.sleep(0.05)
+def _pipeline(step):
+    from app.turn.pipeline import Pipeline
+
+    names = ("admit", "screen", "recall", "retrieve", "answer", "check", "unmask", "record", "remember")
+    return Pipeline(**dict.fromkeys(names, step))
 
 
-async def ask(http, question, url=URL):
-    response = await http.post(url, json={"question": question})
-    assert response.status_code == 200, response.text
-    return response.json()
+@pytest.mark.proves("CTL-3")
+async def test_a_recorded_turn_of_the_share_waits_for_its_shadow_with_all_that_it_was_asked(service):
+    turn = turns.turn(usecase=case(), outcome=Outcome.ANSWERED_MODEL, masks={"<NAME_1>": "Jane Doe"}, fields={"a": "b"})
+    assert await considered(service.database, turn)
+    async with service.database.work() as work:
+        (waiting,) = [each for each in await table.waiting(work, "test", most=1000) if each.turn_id == turn.id]
+        await table.done(work, turn.id, None)
+        assert not await table.waits(work, turn.id)
+    asked = waiting.asked
+    assert (waiting.candidate, waiting.user_id) == ("cheap", "ada")
+    assert asked.question == turn.screened and asked.passages == turn.passages and asked.fields == {"a": "b"}
+    assert asked.masks == {"<NAME_1>": "Jane Doe"}
 
 
-@pytest.mark.proves("OBS-1")
-async def test_another_role_answers_the_same_masked_question_from_the_same_passages_unseen(http, vendor, shadowed):
-    body = await ask(http, f"I am jane.doe@example.org. {LEAVE}")
-    row = await shadow_of(shadowed, body["turn_id"])
-    seen = await shadowed.story(body["turn_id"])
-    assert (body["model"], row["model"]) == (MODELS["standard"], MODELS["cheap"])
-    assert row["channel"] == "shadow" and row["outcome"] == "answered_model" and row["rung"] == "cheap"
-    assert row["question"] == seen["question"] == f"I am <EMAIL_1>. {LEAVE}"
-    assert row["passages"] == seen["passages"] and row["citations"] and row["answer"]
-    assert row["session_id"] is None and row["calls"][0]["model"] == MODELS["cheap"] and row["cost_usd"] > 0
-    assert [request["model"] for request in vendor.requests] == [MODELS["standard"], MODELS["cheap"]]
-    assert "jane.doe" not in str(vendor.requests)
-    said = (await http.get(f"/v1/sessions/{body['session_id']}")).json()["messages"]
-    assert len(said) == 2
-    told = await http.get(f"/v1/turns/{row['id']}")
-    assert told.status_code == 200 and told.json()["shadow_of"] == body["turn_id"]
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": Outcome.ANSWERED_CACHED},
+        {"outcome": Outcome.FAILED_CANCELLED},
+        {"outcome": Outcome.REFUSED_RATE},
+        {"channel": "evaluation"},
+        {"channel": "shadow"},
+        {"arm": "another-candidate"},
+        {"usecase": case(**{"shadow.share": 0.0})},
+        {"usecase": turns.usecase("standard")},
+    ],
+)
+async def test_what_cannot_be_compared_or_is_not_of_the_share_has_no_shadow(service, change):
+    turn = turns.turn(**{"usecase": case(), "outcome": Outcome.ANSWERED_MODEL, **change})
+    assert not await considered(service.database, turn)
 
 
-async def test_a_shadow_that_fails_does_not_touch_the_turn(http, vendor, shadowed):
-    name = uuid4().hex
-    vendor.plan(f"{name}@{MODELS['cheap']}", "400*")
-    body = await ask(http, f"{LEAVE} [[plan:{name}]]")
-    assert body["outcome"] == "answered_model" and body["skipped"] == []
-    row = await shadow_of(shadowed, body["turn_id"])
-    assert row["outcome"] == "failed_model" and [skip["rung"] for skip in row["skipped"]] == ["cheap"]
-    assert (await shadowed.story(body["turn_id"]))["outcome"] == "answered_model"
+async def test_without_a_model_for_the_candidate_nothing_waits(service):
+    turn = turns.turn(usecase=case(), outcome=Outcome.ANSWERED_MODEL)
+    assert not await considered(service.database, turn, gateway=service.gateway)
 
 
-async def test_a_shadow_opens_no_review_and_keeps_no_second_answer(http, vendor, shadowed):
-    body = await ask(http, "An invoice is wrong.", url="/v1/usecases/triage/turns")
-    row = await shadow_of(shadowed, body["turn_id"])
-    assert (body["outcome"], row["outcome"]) == ("escalated_review", "escalated_review")
-    async with shadowed.service.database.work() as work:
-        of = "SELECT turn_id FROM reviews WHERE turn_id = ANY(:ids)"
-        found = (await work.sql(of, ids=[UUID(body["turn_id"]), row["id"]])).scalars().all()
-    assert [str(turn_id) for turn_id in found] == [body["turn_id"]]
+async def test_where_enough_wait_already_the_next_one_is_left_out(service, monkeypatch):
+    monkeypatch.setattr(shadow, "MOST_WAITING", 0)
+    assert not await considered(service.database, turns.turn(usecase=case(), outcome=Outcome.ANSWERED_MODEL))
+    monkeypatch.setattr(shadow, "MOST_WAITING", 1000)
+    monkeypatch.setattr(shadow, "AT_ONCE", 0)
+    assert not await considered(service.database, turns.turn(usecase=case(), outcome=Outcome.ANSWERED_MODEL))
 
 
-@pytest.mark.proves("CTL-1")
-async def test_the_kill_switch_stops_shadows_too(http, vendor, shadowed):
-    name = uuid4().hex
-    vendor.plan(f"{name}@{MODELS['cheap']}", "hang=60")
-    body = await ask(http, f"{LEAVE} [[plan:{name}]]")  # answered while its shadow hangs
-    flags = shadowed.service.flags
-    await until(lambda: vendor.state.begun.get(name) == 2)
-    await flags.flip("handbook", enabled=False, by="olga.petrov", because="a test")
-    try:
-        row = await shadow_of(shadowed, body["turn_id"])
-    finally:
-        await flags.flip("handbook", enabled=True, by="olga.petrov", because="a test")
-    assert row["outcome"] == "paused_switch" and row["channel"] == "shadow"
-    await until(lambda: vendor.state.disconnects == 1)
-
-
-@pytest.mark.proves("CST-3")
-async def test_what_a_shadow_costs_counts_against_the_same_budget(http, vendor, shadowed):
-    async def spent():
-        async with shadowed.service.database.work() as work:
-            of = "SELECT spent, reserved FROM budgets WHERE kind = 'usecase' AND name = 'handbook'"
-            return (await work.sql(of + " ORDER BY period DESC LIMIT 1")).one()
-
-    await shadow_of(shadowed, (await ask(http, LEAVE))["turn_id"])
-    before = await spent()
-    body = await ask(http, LEAVE)
-    row = await shadow_of(shadowed, body["turn_id"])
-    seen = await shadowed.story(body["turn_id"])
-    after = await spent()
-    assert after.spent - before.spent == seen["cost_usd"] + row["cost_usd"] > seen["cost_usd"]
-    assert after.reserved == before.reserved
-
-
-async def test_a_stream_ends_before_its_shadow_begins_and_the_openai_door_has_them_too(http, vendor, shadowed):
-    body = {"model": "handbook", "messages": [{"role": "user", "content": LEAVE}]}
-    answer = (await http.post("/openai/v1/chat/completions", json=body)).json()
-    assert (await shadow_of(shadowed, answer["x_turn_id"]))["channel"] == "shadow"
-    streamed = await http.post(URL, json={"question": LEAVE}, headers={"Accept": "text/event-stream"})
-    assert "answered_model" in streamed.text and MODELS["cheap"] not in streamed.text
-    end = orjson.loads(streamed.text.strip().rpartition("data: ")[2])
-    assert (await shadow_of(shadowed, end["turn_id"]))["outcome"] == "answered_model"
+@pytest.mark.proves("CTL-3")
+async def test_the_candidate_of_a_rollout_goes_first_and_answers_every_turn_where_no_share_is_stated(service):
+    candidate = Candidate(name="v2", prompt_version=1)
+    made = turns.usecase("standard", candidates=[candidate.model_dump()])
+    turn = turns.turn(usecase=made, outcome=Outcome.ANSWERED_MODEL)
+    assert by_contract(turn) is None
+    assert by_rollout(lambda _: candidate)(turn) is candidate
+    assert by_rollout(lambda _: None)(turn) is None
+    some = replace(made, contract=changed(made.contract, {"shadow.role": "cheap", "shadow.share": 0.5}))
+    chosen = [by_rollout(lambda _: candidate)(turns.turn(usecase=some, id=uuid4())) for _ in range(60)]
+    assert 5 < chosen.count(candidate) < 55 and chosen.count(None) > 0
 
 
 def test_the_same_turn_always_belongs_to_the_share_or_never():
@@ -154,72 +116,14 @@ def test_the_same_turn_always_belongs_to_the_share_or_never():
     assert not any(is_chosen(each, share=0.0) for each in ids) and all(is_chosen(each, share=1.0) for each in ids)
 
 
-class Endless:
-    """Stands in for a pipeline whose shadows never end."""
-
-    def __init__(self, pipeline):
-        self.pipeline, self.begun, self.recorded = pipeline, 0, []
-
-    async def step(self, turn):
-        self.begun += 1
-        await asyncio.Event().wait()
-
-    async def record(self, turn):
-        self.recorded.append(turn)
-        return turn
-
-
-async def test_only_so_many_run_at_once_and_the_end_of_the_service_ends_them_with_a_row_each(shadowed):
-    endless = Endless(shadowed.service.pipeline)
-    pipeline = replace(shadowed.service.pipeline, admit=endless.step, record=endless.record)
-    shadows = Shadows(pipeline, shadowed.service.gateway, at_once=2)
-    beside = shadows.beside(replace(pipeline, record=_recorded))
-    for _ in range(5):
-        case = shadowed.service.usecases["handbook"]
-        await beside.record(turns.turn(usecase=case, outcome=Outcome.ANSWERED_MODEL))
-    await until(lambda: endless.begun == 2)
-    await shadows.stop()
-    assert [turn.outcome for turn in endless.recorded] == [Outcome.FAILED_CANCELLED] * 2
-    assert {turn.channel for turn in endless.recorded} == {"shadow"}
-
-
-async def _recorded(turn):
-    return turn
-
-
-async def test_a_shadow_is_admitted_like_any_turn(shadowed):
-    endless = Endless(shadowed.service.pipeline)
-
-    async def refuse(turn):
-        raise StopTurn(Outcome.REFUSED_BUDGET, error=OverBudget())
-
-    pipeline = replace(shadowed.service.pipeline, admit=refuse, record=endless.record)
-    shadows = Shadows(pipeline, shadowed.service.gateway)
-    beside = shadows.beside(replace(pipeline, record=_recorded))
-    await beside.record(turns.turn(usecase=shadowed.service.usecases["handbook"], outcome=Outcome.ANSWERED_MODEL))
-    await until(lambda: endless.recorded)
-    await shadows.stop()
-    assert endless.recorded[0].outcome is Outcome.REFUSED_BUDGET and not endless.recorded[0].tape.calls
-
-
-@pytest.mark.parametrize("outcome", [Outcome.ANSWERED_CACHED, Outcome.FAILED_CANCELLED, Outcome.REFUSED_RATE])
-async def test_what_cannot_be_compared_has_no_shadow(shadowed, outcome):
-    endless = Endless(shadowed.service.pipeline)
-    pipeline = replace(shadowed.service.pipeline, admit=endless.step, record=endless.record)
-    shadows = Shadows(pipeline, shadowed.service.gateway)
-    beside = shadows.beside(replace(pipeline, record=_recorded))
-    await beside.record(turns.turn(usecase=shadowed.service.usecases["handbook"], outcome=outcome))
-    await asyncio.sleep(0)
-    await shadows.stop()
-    assert endless.begun == 0
-
-
 @pytest.mark.parametrize(
     ("shadow", "wrong"),
     [
         ({"role": "huge", "share": 0.1}, "shadow.role: there is no role 'huge'; there are: cheap, standard"),
         ({"role": "extractive", "share": 0.1}, "shadow.role: there is no role 'extractive'"),
         ({"share": 0.1}, "shadow.role: whose answers?"),
+        ({"candidate": "v9", "share": 0.1}, "shadow.candidate: there is no candidate 'v9'; there are: none"),
+        ({"role": "cheap", "judge": "oracle"}, "shadow.judge: there is no role 'oracle'"),
     ],
 )
 def test_a_shadow_that_cannot_be_stops_the_start_with_a_reason(shadow, wrong):

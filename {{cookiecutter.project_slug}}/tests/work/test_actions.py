@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from app.store import audit
+from app.store import audit, sealed
 from app.store import jobs as jobs_table
 from app.store import reviews as reviews_table
+from app.store.tables import review_actions
 from tests.agents import REFUND, Desk, Spans
 from tests.samples.agent import tools
 
@@ -186,6 +187,61 @@ async def test_who_may_no_longer_ask_has_nothing_done_for_them(desk: Desk) -> No
     (action,) = (await now(desk, review["id"]))["actions"]
     assert (action["status"], action["error"]) == ("failed", "the person who asked may no longer use this use case")
     assert not tools.TRIES
+
+
+@pytest.mark.proves("CTL-4")
+async def test_what_runs_is_to_the_last_byte_what_was_approved_or_it_does_not_run(desk: Desk) -> None:
+    review, job_id = await approved(desk)
+    async with desk.service.database.work() as work:
+        place = {"review_id": UUID(review["id"]), "ordinal": 0}
+        stolen = {"order": "A-100", "usd": "400.00", "mail": "thief@example.org"}
+        row = sealed.closed(work.seals, "review_actions", {**place, "arguments": stolen})
+        await work.run(
+            review_actions.update().where(review_actions.c.review_id == place["review_id"]),
+            {"arguments": row["arguments"]},
+        )
+    await desk.service.jobs.run(job_id)
+    found = await now(desk, review["id"])
+    assert not tools.TRIES, "whoever wrote past the service had nothing done"
+    (action,) = found["actions"]
+    assert (found["status"], action["status"]) == ("open", "failed")
+    assert action["error"] == "what is stored is not what was approved"
+    assert (await audited(desk, review["id"]))[-1] == "action.failed"
+    again = await desk.decide(
+        review, reason="somebody changed it; I looked anew", arguments={"0": {**stolen, "usd": "1"}}
+    )
+    await desk.run(again)
+    assert next(iter(tools.REFUNDS.values()))["usd"] == "1", "a new decision is about what is there now"
+
+
+@pytest.mark.proves("CTL-4")
+async def test_a_decision_names_what_was_shown_and_fails_on_anything_else(desk: Desk) -> None:
+    review = await desk.review(await desk.ask(REFUND))
+    shown = (await desk.client.get(f"/v1/admin/reviews/{review['id']}", headers=desk.as_("hana.lind"))).json()
+    stale = await desk.decide(review, seen="0" * 64)
+    assert stale.status_code == 409 and not tools.TRIES
+    decided = await desk.decide(review, seen=shown["digest"])
+    assert decided.status_code == 200, decided.text
+    await desk.run(decided)
+    assert len(tools.TRIES) == 1
+    back = await desk.client.post(
+        f"/v1/admin/reviews/{review['id']}/reopen", json={"reason": "oh no"}, headers=desk.as_("hana.lind")
+    )
+    assert back.status_code == 409, "money that was paid is not paid back by a button"
+
+
+@pytest.mark.proves("CTL-4")
+async def test_with_a_second_person_the_one_who_changed_the_arguments_has_nothing_done(desk: Desk) -> None:
+    desk.set("reviews", second_person="edits")
+    review = await desk.review(await desk.ask(REFUND))
+    changed = {"0": {"order": "A-100", "usd": "2.00", "mail": "desk@shop.example"}}
+    first = await desk.decide(review, arguments=changed)
+    assert (first.json()["status"], first.json()["job_id"]) == ("open", None)
+    assert (await desk.decide(review)).status_code == 403
+    second = await desk.decide(review, who="olga.petrov")
+    assert second.status_code == 200, second.text
+    await desk.run(second)
+    assert next(iter(tools.REFUNDS.values()))["usd"] == "2.00"
 
 
 @pytest.mark.proves("OBS-2")

@@ -169,11 +169,12 @@ async def test_every_class_goes_by_age_and_a_hold_keeps_it(house):
     due = await house.retention.due()
     removed = await house.retention.run()
     classes = ["sessions", "job_events", "jobs", "uploads", "reviews", "feedback", "incidents", "outbox", "evaluations"]
+    classes += ["captured_cases"]
     assert {name: due[name] for name in classes} == {**dict.fromkeys(classes, 1), "outbox": 2, "evaluations": 2}
     assert set(classes) <= set(removed)
     for table, column in (
         ("sessions", "user_id"), ("messages", "text"), ("jobs", "user_id"), ("uploads", "user_id"),
-        ("reviews", "asker"), ("feedback", "user_id"), ("incidents", "user_id"),
+        ("reviews", "asker"), ("captured_cases", "asker"), ("feedback", "user_id"), ("incidents", "user_id"),
     ):  # fmt: skip
         found = await (await house.owner.execute(f"SELECT {column} FROM {table} ORDER BY 1")).fetchall()
         assert [row[0] for row in found] == ["hana", "sam"], table
@@ -195,6 +196,8 @@ async def _leave(house: House, person: str, days: float) -> None:
         "feedback": {"turn_id": turn, "user_id": person, "thumbs": "up", "created_at": at},
         "incidents": {"id": id, "at": at, "kind": "leak", "turn_id": turn, "usecase": LONG, "user_id": person,
                       "channel": "api", "detail": ""},
+        "captured_cases": {"id": id, "turn_id": turn, "usecase": LONG, "kind": "correction", "asker": person,
+                           "proposed_by": person, "question": "", "status": "proposed", "created_at": at},
         "outbox": {"topic": "job", "payload": "{}", "created_at": at, "sent_at": at},
         "evaluations": {"id": id, "usecase": LONG, "revision": "r", "passed": 1, "total": 1, "pass_rate": 1, "low": 1,
                         "high": 1, "threshold": 1, "good": True, "report": "{}", "at": at},

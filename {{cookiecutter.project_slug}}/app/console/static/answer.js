@@ -1,17 +1,19 @@
-// One question and its answer on the page: growing, finished, stopped or refused.
+// One question and its answer on the page: growing, finished, stopped or refused; and what people make of it.
 
+import { openPassage } from "./chat-passage.js";
+import { Opinion } from "./chat-opinion.js";
 import { call } from "./service.js";
 import { facts, make, prose } from "./dom.js";
 
 const OUTCOMES = JSON.parse(document.getElementById("outcomes").textContent);
-// What is known of an answer in an old conversation: that it was given.
+// What is known of an answer in an old conversation whose turn is gone: that it was given.
 const REMEMBERED = { family: "remembered", sentence: "" };
-const byId = (id) => document.getElementById(id);
 
 export class Exchange {
-  // `again` asks the same once more; `others` are people who could be asked as, `askAs` does it.
-  constructor(question, { again, others = [], askAs, note = "" }) {
-    Object.assign(this, { question, again, others, askAs, text: "" });
+  // `again` asks the same once more, `edit` brings the question back to be changed; `others` are people who could be
+  // asked as, `askAs` does it. `firstRung` is the best rung of the use case's ladder.
+  constructor(question, { again, edit, others = [], askAs, note = "", firstRung = "" }) {
+    Object.assign(this, { question, again, edit, others, askAs, firstRung, text: "" });
     this.answer = make("div", { class: "answer" }, make("p", { class: "thinking" }, "Looking…"));
     this.foot = make("footer", { class: "foot" });
     this.element = make(
@@ -40,14 +42,16 @@ export class Exchange {
     this.turn = turn;
     const words = OUTCOMES[turn.outcome] ?? REMEMBERED;
     const sources = new Map((turn.citations ?? []).map((citation) => [citation.marker, citation]));
-    const cite = (marker) => sources.has(marker) && chip(sources.get(marker), `[${marker}]`, "cite");
+    const cite = (marker) => sources.has(marker) && this.chip(sources.get(marker), `[${marker}]`, "cite");
     const body = make("div", { class: "prose" }, prose(turn.answer ?? "", (marker) => cite(marker) || null));
     this.settle(words.family, body);
     if (words.family !== "answered" && words.sentence) this.answer.prepend(verdict(words.sentence));
     if (turn.data) this.answer.append(data(turn.data));
-    if (sources.size) this.answer.append(chips([...sources.values()]));
+    if (sources.size) this.answer.append(this.chips([...sources.values()]));
     if (words.family === "answered") this.answer.append(...this.how(turn, words));
-    this.buttons({ feedback: words.family === "answered" || words === REMEMBERED, story: turn.turn_id });
+    this.buttons({ opinion: true, story: turn.turn_id });
+    this.waits = turn.outcome === "escalated_review";
+    if (this.waits || turn.reviewed) this.look();
   }
 
   // What is said instead of an answer; a problem that names its outcome is told in the same words.
@@ -56,19 +60,19 @@ export class Exchange {
     const parts = words.sentence ? [verdict(words.sentence)] : [];
     const told = make("p", words.sentence ? {} : { class: "verdict" }, sentence);
     this.settle(words.family, ...parts, ...(sentence ? [told] : []));
-    this.buttons({ feedback: false, story: turnId });
+    this.buttons({ opinion: false, story: turnId });
   }
 
   // What was said, without markers and how it came about.
   get said() {
-    const parts = [...this.answer.querySelectorAll("p, li, h3, .data div")].filter((part) => !part.closest(".how, .sources"));
+    const parts = [...this.answer.querySelectorAll("p, li, h3, .data div")].filter((part) => !part.closest(".how, .sources, .reviews"));
     return parts.map((part) => part.textContent.replace(/\s*\[\d+\]/g, "")).join("\n");
   }
 
   stop() {
     const kept = this.text ? [make("div", { class: "prose unfinished" }, prose(this.text, () => null))] : [];
     this.settle("failed", ...kept, make("p", { class: "verdict" }, "You stopped this answer."));
-    this.buttons({ feedback: false });
+    this.buttons({ opinion: false });
   }
 
   settle(family, ...parts) {
@@ -82,6 +86,7 @@ export class Exchange {
   how(turn, words) {
     const model = turn.outcome === "answered_model" && turn.model ? `Answered by ${turn.model}.` : words.sentence;
     const age = typeof turn.age_s === "number" ? ` It is ${old(turn.age_s)} old.` : "";
+    const sign = this.degraded(turn);
     const skipped = turn.skipped?.length
       ? make(
           "details",
@@ -90,20 +95,30 @@ export class Exchange {
           make("ul", {}, ...turn.skipped.map((skip) => make("li", {}, `${skip.rung}: ${skip.reason}`))),
         )
       : null;
-    return [make("div", { class: "how small" }, make("span", { class: "rung" }, model + age), skipped)];
+    return [make("div", { class: "how small" }, sign && make("span", { class: "state off" }, sign), make("span", { class: "rung" }, model + age), skipped)];
   }
 
-  buttons({ feedback, story = "" }) {
+  // In two words what stood in for the best rung; "" where nothing did.
+  degraded({ outcome, rung, skipped, age_s: age }) {
+    const stoodIn = skipped?.length || (rung && rung !== "cached" && this.firstRung && rung !== this.firstRung && outcome !== "answered_model");
+    if (!stoodIn) return "";
+    if (outcome === "answered_model") return "A stand-in answered";
+    return typeof age === "number" ? "An older answer" : "No model answered";
+  }
+
+  buttons({ opinion, story = "" }) {
+    this.opinion = opinion && story ? new Opinion(this.turn, { filed: () => this.look() }) : null;
     this.foot.replaceChildren(
       ...[
-        feedback && this.thumb("up", "Good answer"),
-        feedback && this.thumb("down", "Bad answer"),
+        ...(this.opinion?.buttons ?? []),
         this.again && make("button", { type: "button", class: "plain", onclick: this.again }, "Ask again"),
+        this.edit && make("button", { type: "button", class: "plain", onclick: this.edit }, "Change the question"),
         this.others.length > 0 && this.asSomebody(),
         story && make("a", { href: `/console/turns/${story}`, class: "plain" }, "What happened"),
         this.turn?.latency_ms > 0 && make("span", { class: "muted small spent" }, spent(this.turn)),
       ].filter(Boolean),
     );
+    this.opinion?.place(this.foot);
   }
 
   asSomebody() {
@@ -113,50 +128,54 @@ export class Exchange {
     return make("select", { class: "plain", "aria-label": label, onchange: choose }, make("option", { value: "" }, "Ask the same as…"), ...people);
   }
 
-  thumb(thumbs, label) {
-    const press = async () => {
-      await this.opine({ thumbs });
-      for (const button of this.foot.querySelectorAll("button[data-thumbs]")) {
-        button.setAttribute("aria-pressed", String(button.dataset.thumbs === thumbs));
-      }
-      this.correction?.remove();
-      if (thumbs === "down") this.foot.after((this.correction = this.correct()));
-    };
-    return make("button", { type: "button", class: "thumb", "aria-label": label, "aria-pressed": "false", "data-thumbs": thumbs, onclick: press, title: label }, hand());
+  // Asks what people have made of this turn; what they decided stands with the answer, or in its place.
+  async look() {
+    const story = await call(`/v1/turns/${this.turn.turn_id}`).catch(() => null);
+    const reviews = story?.reviews ?? [];
+    if (!reviews.length) return;
+    this.waits = reviews.some(({ status }) => status === "open");
+    const decided = reviews.filter(({ status }) => status !== "open").sort((one, other) => one.decided_at.localeCompare(other.decided_at)).at(-1);
+    if (decided && decided.id !== this.decided) this.replace(decided, story.citations);
+    this.answer.querySelector(".reviews")?.remove();
+    this.answer.append(make("ul", { class: "reviews small" }, ...reviews.map((review) => make("li", {}, fate(review)))));
   }
 
-  correct() {
-    const field = make("textarea", { rows: "2", maxlength: "4000", required: true, id: `correct-${this.turn.turn_id}` });
-    const send = async (event) => {
-      event.preventDefault();
-      await this.opine({ thumbs: "down", correction: field.value });
-      event.target.replaceChildren(make("p", { role: "status" }, "Thank you. The people who own this use case will see it."));
-    };
+  // What a person decided stands in the place of what was said before.
+  replace({ id, status, answer, data: fields }, citations) {
+    this.decided = id;
+    const waits = this.waits;
+    const given = status === "approved" ? { answer: answer || this.turn.answer, data: fields, citations } : { answer: "", data: null, citations: [] };
+    this.finish({ ...this.turn, outcome: "", reviewed: false, ...given });
+    this.waits = waits;
+    this.answer.prepend(verdict(status === "approved" ? "A person has looked at this and gives you this answer." : "A person has looked at this and decided not to give an answer."));
+  }
+
+  chips(citations) {
     return make(
-      "form",
-      { class: "correct", onsubmit: send },
-      make("label", { for: field.id }, "What should it have said? ", make("span", { class: "muted" }, "(optional)")),
-      field,
-      make("button", { class: "button" }, "Send"),
+      "ul",
+      { class: "sources", "aria-label": "Sources" },
+      ...citations.map((citation) => make("li", {}, this.chip(citation, `${citation.marker} ${citation.title}`, "source"))),
     );
   }
 
-  async opine(opinion) {
-    await call(`/v1/turns/${this.turn.turn_id}/feedback`, { method: "POST", json: opinion });
+  chip(citation, label, kind) {
+    const title = `Open source ${citation.marker}: ${citation.title}`;
+    return make("button", { type: "button", class: kind, "aria-label": title, "aria-haspopup": "dialog", onclick: () => openPassage(citation, this.turn.turn_id) }, label);
   }
 }
 
-// Turned upside down by the style sheet for "down".
-function hand() {
-  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", "M7 10.5V21H3.5V10.5zM10 21V10l3-6.5c1.6 0 2.6 1.1 2.3 2.8l-.6 3.2H19c1.2 0 2.1 1.1 1.9 2.3L19.6 19A2.4 2.4 0 0 1 17.3 21z");
-  svg.append(path);
-  return svg;
-}
-
 const verdict = (sentence) => make("p", { class: "verdict" }, sentence);
+
+function fate({ kind, status, due_at: due, note }) {
+  const isComplaint = kind === "complaint";
+  if (status === "open") {
+    const by = new Date(due).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    return `${isComplaint ? "Your complaint" : "This answer"} is with a person, who decides by ${by}.`;
+  }
+  const read = isComplaint ? "A person has read your complaint" : "A person has decided";
+  const came = status === "approved" ? "the answer above is theirs" : "the answer is not given";
+  return `${read}: ${came}.${note ? ` They say: “${note}”` : ""}`;
+}
 
 function spent({ latency_ms, usage }) {
   const time = latency_ms >= 1000 ? `${(latency_ms / 1000).toFixed(1)} s` : `${Math.round(latency_ms)} ms`;
@@ -174,33 +193,4 @@ function data(values) {
   const list = make("dl", { class: "data" });
   facts(list, Object.entries(values).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]));
   return list;
-}
-
-function chips(citations) {
-  return make(
-    "ul",
-    { class: "sources", "aria-label": "Sources" },
-    ...citations.map((citation) => make("li", {}, chip(citation, `${citation.marker} ${citation.title}`, "source"))),
-  );
-}
-
-function chip(citation, label, kind) {
-  const title = `Open source ${citation.marker}: ${citation.title}`;
-  return make("button", { type: "button", class: kind, "aria-label": title, "aria-haspopup": "dialog", onclick: () => open(citation) }, label);
-}
-
-async function open(citation) {
-  byId("source-title").textContent = citation.title;
-  byId("source-place").textContent = [citation.heading, citation.page ? `page ${citation.page}` : ""].filter(Boolean).join(" · ");
-  byId("source-quote").textContent = citation.quote || "The quote is not kept with old conversations, because rights change. Ask again to read it.";
-  facts(byId("source-facts"), [["Where", citation.uri]]);
-  byId("source").showModal();
-  const document_ = await call(`/v1/documents/${citation.document_id}`).catch(() => null);
-  if (!document_) return facts(byId("source-facts"), [["Document", "It is gone, or you may not read it any more."]]);
-  facts(byId("source-facts"), [
-    ["File", document_.path],
-    ["In force since", document_.effective_on],
-    ["Superseded", document_.superseded ? "yes: a newer version exists" : ""],
-    ["Who may read it", document_.readers.join(", ")],
-  ]);
 }

@@ -2,7 +2,12 @@
 
 import "./console.js";
 import { Exchange } from "./answer.js";
-import { facts, make } from "./dom.js";
+import { History } from "./chat-history.js";
+import { closePassage } from "./chat-passage.js";
+import { loadRights } from "./chat-rights.js";
+import { pausedText, showNotices, watch } from "./chat-status.js";
+import { askForDocument } from "./chat-upload.js";
+import { make } from "./dom.js";
 import { ask, call, newKey, Problem } from "./service.js";
 
 const byId = (id) => document.getElementById(id);
@@ -10,9 +15,13 @@ const [thread, form, question, usecase, stop, send] = ["thread", "ask", "questio
 const PEOPLE = JSON.parse(byId("people").textContent);
 const ME = document.querySelector(".chat").dataset;
 const HANDOVER = "ask-as";
-const POLL_MS = 5000;
+const LOOK_MS = 5_000;
+// The side is folded away above the conversation.
+const NARROW = matchMedia("(max-width: 60rem)");
 let session = null;
 let running = null;
+let standing = { notices: [], paused: {} };
+let exchanges = [];
 
 const say = (text) => (byId("status").textContent = text);
 
@@ -22,15 +31,22 @@ function notice(text) {
   byId("notice").hidden = !text;
 }
 
+function exchangeOf(text, more = {}) {
+  const edit = form && (() => bring(text));
+  const exchange = new Exchange(text, { edit, firstRung: chosen()?.dataset.rung, ...more });
+  exchanges.push(exchange);
+  return exchange;
+}
+
 async function run({ text, name, fields, key = newKey(), note = "" }) {
   if (running) return;
   const asked = { text, name, fields };
-  const exchange = new Exchange(text, { again: () => run({ ...asked, key: exchange.key }), others: PEOPLE, askAs: (id) => handOver(id, asked, exchange), note });
+  const exchange = exchangeOf(text, { again: () => run({ ...asked, key: exchange.key }), others: PEOPLE, askAs: (id) => handOver(id, asked, exchange), note });
   begin(exchange);
   try {
     const body = { question: text, fields, ...(session && { session_id: session }) };
     const turn = await ask(name, body, { key, signal: running.signal, delta: (part) => grow(exchange, () => exchange.grow(part)), partial: (fields) => grow(exchange, () => exchange.growFields(fields)) });
-    session = turn.session_id ?? session;
+    enter(turn.session_id ?? session);
     exchange.finish(turn);
     say(`${exchange.family === "answered" ? "Answer" : "No answer"}: ${exchange.answer.textContent}`);
   } catch (error) {
@@ -78,8 +94,7 @@ function end(exchange) {
   stop.hidden = true;
   send.hidden = false;
   question.focus({ preventScroll: true });
-  loadSessions();
-  loadSwitches();
+  past.load();
 }
 
 // The same question as somebody else: what the first was told stays in view beside it.
@@ -93,7 +108,7 @@ function handOver(id, asked, exchange) {
 function takeOver() {
   const kept = sessionStorage.getItem(HANDOVER);
   sessionStorage.removeItem(HANDOVER);
-  if (!kept || !form) return;
+  if (!kept || !form) return false;
   const { asked, before } = JSON.parse(kept);
   const there = [...usecase.options].some((option) => option.value === asked.name);
   const earlier = make(
@@ -106,22 +121,24 @@ function takeOver() {
   if (there) usecase.value = asked.name;
   showUsecase();
   run({ ...asked, note: `The same, as ${ME.name}` });
+  return true;
 }
 
 function chosen() {
-  return usecase.selectedOptions[0];
+  return usecase?.selectedOptions[0];
 }
 
 function showUsecase() {
-  const { workflow, max, fields } = chosen().dataset;
+  const { workflow, max, fields, documents } = chosen().dataset;
   byId("about").textContent = workflow;
   question.maxLength = Number(max);
+  byId("attach").hidden = !documents;
   byId("fields").replaceChildren(
     ...Object.entries(JSON.parse(fields)).map(([name, values]) =>
       make("select", { name, "aria-label": name }, make("option", { value: "" }, `${name}…`), ...values.map((value) => make("option", {}, value))),
     ),
   );
-  loadSwitches();
+  showStanding(standing);
 }
 
 function fieldsOf() {
@@ -129,71 +146,88 @@ function fieldsOf() {
   return Object.fromEntries(set.map((field) => [field.name, field.value]));
 }
 
-async function loadSwitches() {
-  const cases = await call("/v1/usecases").catch(() => null);
-  if (!cases || !form) return;
-  const found = cases.find((item) => item.name === usecase.value);
+function showStanding(now) {
+  standing = now;
+  showNotices(now, [...(usecase?.options ?? [])].map((option) => option.value));
+  if (!form) return;
+  for (const option of usecase.options) option.textContent = option.dataset.title + (option.value in now.paused ? " (paused)" : "");
+  const text = pausedText(now, usecase.value);
   const banner = byId("paused");
-  const text = found?.paused ? `${found.title} is paused by an operator. Questions are not answered until it is resumed.` : "";
   // Written only when it changes: a screen reader reads it each time.
   if (banner.textContent !== text) banner.textContent = text;
   banner.hidden = !text;
+  form.classList.toggle("is-paused", Boolean(text));
 }
 
-async function loadSessions() {
-  const sessions = await call("/v1/sessions").catch(() => null);
-  if (!sessions) return;
-  byId("no-sessions").hidden = sessions.length > 0;
-  byId("sessions").replaceChildren(...sessions.map(entry));
-}
-
-function entry(row) {
-  const open = make("button", { type: "button", class: "open", "aria-current": row.id === session ? "true" : null, onclick: () => reopen(row) }, row.title || "Untitled");
-  const forget = async () => {
-    await call(`/v1/sessions/${row.id}`, { method: "DELETE" });
-    if (row.id === session) fresh();
-    loadSessions();
-  };
-  return make("li", {}, open, make("button", { type: "button", class: "forget", "aria-label": `Delete “${row.title}”`, title: "Delete", onclick: forget }, "×"));
+// The address names the conversation, so that a reload or a bookmark comes back to it.
+function enter(id) {
+  session = id;
+  history.replaceState(null, "", id ? `#${id}` : location.pathname);
+  past.mark(id);
 }
 
 async function reopen(row) {
-  if (running) return;
-  const { messages } = await call(`/v1/sessions/${row.id}`);
+  if (running || !form) return;
+  const found = await call(`/v1/sessions/${row.id}`);
   fresh();
-  session = row.id;
-  if ([...usecase.options].some((option) => option.value === row.usecase)) usecase.value = row.usecase;
+  if (NARROW.matches) byId("side").open = false;
+  enter(found.id);
+  if ([...usecase.options].some((option) => option.value === found.usecase)) usecase.value = found.usecase;
   showUsecase();
   byId("welcome").hidden = true;
-  for (let place = 0; place + 1 < messages.length; place += 2) thread.append(remembered(messages[place], messages[place + 1], row));
-  loadSessions();
+  for (const { asked, said } of turnsOf(found.messages)) thread.append(remembered(asked, said, found));
   thread.lastElementChild.scrollIntoView({ block: "end" });
 }
 
+function turnsOf(messages) {
+  const turns = new Map();
+  for (const message of messages) {
+    const turn = turns.get(message.turn_id) ?? {};
+    turns.set(message.turn_id, { ...turn, [message.role === "user" ? "asked" : "said"]: message });
+  }
+  return [...turns.values()].filter(({ said }) => said);
+}
+
 function remembered(asked, said, row) {
-  const again = () => run({ text: asked.text, name: row.usecase, fields: {} });
-  const exchange = new Exchange(asked.text, { again });
-  // A conversation keeps what was said, not how it came about; "What happened" leads there.
-  exchange.finish({ answer: said.text, citations: said.citations, turn_id: said.turn_id });
+  const text = asked?.text ?? "";
+  const again = () => run({ text, name: row.usecase, fields: {} });
+  const exchange = exchangeOf(text, { again });
+  exchange.finish({ ...said, answer: said.text });
   return exchange.element;
 }
 
 function fresh() {
-  session = null;
+  enter(null);
+  exchanges = [];
+  closePassage();
   thread.replaceChildren(byId("welcome"));
   byId("welcome").hidden = false;
 }
 
-async function loadRights() {
-  const [me, documents] = await Promise.all([call("/v1/me"), call("/v1/documents?limit=500")]);
-  facts(byId("me"), [
-    ["Name", `${me.name} (${me.user_id})`],
-    ["Groups", me.groups.join(", ") || "none"],
-    ["Reads as", me.readers.join(", ")],
-    ["May", me.permissions.join(", ")],
-  ]);
-  byId("count").textContent = `(${documents.length})`;
-  byId("documents").replaceChildren(...documents.map(({ title, readers }) => make("li", {}, title, " ", make("span", { class: "muted" }, readers.join(", ")))));
+const past = new History({ open: reopen, gone: (id) => id === session && fresh() });
+
+// What a person decides is shown where it was waited for.
+function look() {
+  if (document.hidden) return;
+  for (const exchange of exchanges) if (exchange.waits) exchange.look();
+}
+
+function bring(text) {
+  question.value = text;
+  size();
+  question.focus();
+}
+
+function keys(event) {
+  // What lies above the page closes first, and by itself.
+  if (document.querySelector("dialog:modal")) return;
+  if (event.key === "Escape" && !event.defaultPrevented) {
+    if (!closePassage() && running) running.abort();
+  }
+  if (event.key === "/" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    question.focus();
+  }
 }
 
 function listen() {
@@ -206,12 +240,18 @@ function listen() {
     run({ text, name: usecase.value, fields: fieldsOf() });
   });
   question.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowUp" && !question.value && exchanges.length) {
+      event.preventDefault();
+      bring(exchanges.at(-1).question);
+    }
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     form.requestSubmit();
   });
   question.addEventListener("input", size);
   stop.addEventListener("click", () => running?.abort());
+  document.addEventListener("keydown", keys);
+  byId("attach").addEventListener("click", () => askForDocument({ name: usecase.value, title: chosen().dataset.title }, say));
   usecase.addEventListener("change", () => {
     fresh();
     showUsecase();
@@ -219,7 +259,7 @@ function listen() {
   byId("new").addEventListener("click", () => {
     running?.abort();
     fresh();
-    loadSessions();
+    past.load();
     question.focus();
   });
 }
@@ -229,16 +269,24 @@ function size() {
   question.style.height = `${Math.min(question.scrollHeight + 2, 200)}px`;
 }
 
+async function comeBack() {
+  const id = location.hash.slice(1);
+  if (!id) return;
+  // Somebody else's, or deleted: the page begins anew.
+  await reopen({ id }).catch(() => enter(null));
+}
+
 addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   notice(event.reason instanceof Problem ? event.reason.message : "That did not work: the service does not answer.");
 });
 byId("rights").addEventListener("toggle", ({ target }) => target.open && loadRights());
-if (matchMedia("(max-width: 60rem)").matches) byId("side").open = false;
-loadSessions();
+if (NARROW.matches) byId("side").open = false;
+past.load();
 if (form) {
   listen();
   showUsecase();
-  takeOver();
-  setInterval(() => document.hidden || loadSwitches(), POLL_MS);
+  if (!takeOver()) comeBack();
+  setInterval(look, LOOK_MS);
 }
+watch(showStanding);

@@ -1,10 +1,13 @@
 // Local times, no double sending, Escape closes what is open. Every page works without this file.
 
+import { follow } from "./live.js";
+import { shortcuts } from "./shortcuts.js";
+
 export function localTimes(root = document) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     const short = { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short" };
-    time.title = time.textContent;
+    time.title ||= time.textContent;
     time.textContent = moment.toLocaleString(undefined, "short" in time.dataset ? short : { dateStyle: "medium", timeStyle: "medium" });
   }
 }
@@ -29,17 +32,24 @@ function closeMenu(event) {
   if (menu && !menu.contains(event.target)) menu.open = false;
 }
 
+// What a part of the page needs, again when the part is new.
+function dressPart(root) {
+  localTimes(root);
+  for (const form of root.querySelectorAll("form[method=post]")) form.addEventListener("submit", sendOnce);
+  for (const act of root.querySelectorAll("details.act")) {
+    act.addEventListener("toggle", () => act.open && act.querySelector("input:not([type=hidden]), select, textarea")?.focus());
+  }
+}
+
 export function dress() {
-  localTimes();
+  dressPart(document);
   for (const here of document.querySelectorAll(".tabs [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
   document.addEventListener("keydown", closeOpen);
   document.addEventListener("click", closeMenu);
-  for (const form of document.querySelectorAll("form[method=post]")) form.addEventListener("submit", sendOnce);
-  for (const act of document.querySelectorAll("details.act")) {
-    act.addEventListener("toggle", () => act.open && act.querySelector("input:not([type=hidden])").focus());
-  }
   // A page out of the browser's memory has its buttons back.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
+  shortcuts();
+  follow(dressPart);
 }
 
 dress();

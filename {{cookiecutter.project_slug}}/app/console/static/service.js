@@ -7,12 +7,20 @@ export class Problem extends Error {
   }
 }
 
-export async function call(path, { method = "GET", json } = {}) {
+// `json` is sent as such; `form` is a FormData, as files need.
+export async function call(path, { method = "GET", json, form } = {}) {
   const headers = json ? { "Content-Type": "application/json" } : {};
-  const response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : undefined });
+  const response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form });
   if (response.status === 401) return signIn();
   if (!response.ok) throw new Problem(await bodyOf(response));
   return response.status === 204 ? null : response.json();
+}
+
+// Follows a job to its end: hands each event's name and data over.
+export async function follow(jobId, news) {
+  const response = await fetch(`/v1/jobs/${jobId}/events`, { headers: { Accept: "text/event-stream" } });
+  if (!response.ok) throw new Problem(await bodyOf(response));
+  for await (const { event, data } of events(response.body)) news(event, data);
 }
 
 function signIn() {

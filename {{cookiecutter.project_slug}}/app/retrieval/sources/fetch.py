@@ -4,18 +4,15 @@ A fetch has bounds of size and time, and what robots.txt forbids is not asked fo
 """
 
 import asyncio
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from socket import AF_INET, AddressFamily
 from types import TracebackType
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 from urllib.robotparser import RobotFileParser
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from app.control.outside import Guarded, Inside, ensure_outside, host_of
 from app.errors import SourceFailed, Unreadable
 
 AGENT = "document-reader"
@@ -24,15 +21,8 @@ MOST_REDIRECTS = 5
 MOST_ROBOTS_BYTES = 500_000
 # A site that asks for more time between two requests than this waits no longer for its turn to be read.
 LONGEST_DELAY_S = 10.0
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# Where AWS (IPv6), Alibaba, Oracle and Azure answer their machines; the others do so on link-local addresses.
-METADATA = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd20:ce::254"))
-)
-# Prefixes whose last 32 bits are an IPv4 address: NAT64 (RFC 6052, 8215), IPv4-compatible (RFC 4291).
-_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+CURE = "set `internal=True` if it is meant to"
 _REDIRECTS = {301, 302, 303, 307, 308}
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,9 @@ class Fetcher:
         self._turn, self._reading_robots = asyncio.Lock(), asyncio.Lock()
 
     async def __aenter__(self) -> "Fetcher":
-        connector = aiohttp.TCPConnector(limit=8, resolver=_Guarded(internal=self._internal), use_dns_cache=False)
+        connector = aiohttp.TCPConnector(
+            limit=8, resolver=Guarded(internal=self._internal, cure=CURE), use_dns_cache=False
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=TOTAL_S, sock_connect=CONNECT_S),
@@ -132,7 +124,7 @@ class Fetcher:
                 return Reply(response.status, response.headers, bytes(content))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = error.__cause__ or error
-            why = str(cause) if isinstance(cause, _Inside) else type(error).__name__
+            why = str(cause) if isinstance(cause, Inside) else type(error).__name__
             raise SourceFailed(f"{url} cannot be fetched: {why}.") from error
 
     def _ensure_named(self, url: str) -> None:
@@ -141,64 +133,7 @@ class Fetcher:
             raise SourceFailed(
                 f"{place or url!r} is no host that the source names; it names {', '.join(sorted(self._named))}."
             )
-        host = urlsplit(url).hostname or ""
-        if _is_address(host):
-            # The connector does not resolve what is an address already.
-            try:
-                _ensure_outside(host, internal=self._internal)
-            except _Inside as error:
-                raise SourceFailed(f"{url} is not fetched: {error}.") from error
-
-
-def host_of(url: str) -> str:
-    """Give host and port of an http or https address as `name:port`; "" for any other, or with a password in it."""
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username or parts.password:
-        return ""
-    return f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
-
-
-class _Inside(OSError):
-    """A name leads to an address that must not be asked."""
-
-
-class _Guarded(AbstractResolver):
-    """Resolves names, and refuses those that lead to this machine, its network or a metadata service."""
-
-    def __init__(self, *, internal: bool) -> None:
-        self._internal, self._resolver = internal, ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        for each in found:
-            _ensure_outside(each["host"], internal=self._internal)
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _ensure_outside(text: str, *, internal: bool) -> None:
-    for address in _meant(ipaddress.ip_address(text.partition("%")[0])):
-        # Link-local is where clouds keep the credentials of the machine; some keep them elsewhere.
-        never = address.is_link_local or address.is_multicast or address.is_unspecified or address in METADATA
-        if never or not (address.is_global or internal):
-            cure = "never allowed" if never else "set `internal=True` if it is meant to"
-            raise _Inside(f"it leads to {text}, which is not on the public internet; {cure}")
-
-
-def _meant(address: _Address) -> Iterator[_Address]:
-    """Give the address, and the IPv4 address that it carries: mapped, compatible, 6to4, Teredo or NAT64."""
-    yield address
-    if isinstance(address, ipaddress.IPv6Address):
-        yield from (each for each in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if each)
-        if any(address in net for net in _CARRIERS):
-            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        try:
+            ensure_outside(url, internal=self._internal, cure=CURE)
+        except Inside as error:
+            raise SourceFailed(f"{url} is not fetched: {error}.") from error

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
+from app.control.outside import host_of
 from app.domain.access import Access
 from app.domain.source import Body, Item, ReadersFile, Web
 from app.errors import BadInput, NotFound, SourceFailed, Unreadable
 from app.retrieval.parse import MOST_BYTES
 from app.retrieval.sources.described import Described
-from app.retrieval.sources.fetch import Fetcher, Reply, host_of
+from app.retrieval.sources.fetch import Fetcher, Reply
 from app.retrieval.sources.rights import Listing, item_maker, read_listing
 
 MOST_SITEMAP_BYTES = 20_000_000

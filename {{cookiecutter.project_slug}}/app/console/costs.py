@@ -1,0 +1,129 @@
+"""The page about money: what was spent by whom, what it was worth, what the month ends with, and what stands out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, field_validator
+
+from app.console.html import money, page
+from app.console.plots import Axis, Chart, Series, columns
+from app.console.routes import PageRoute
+from app.console.session import Here, needs
+from app.domain.identity import Permission, Principal
+from app.store import costs as costs_
+from app.store.costs import By
+from app.store.spending import Day
+from app.work.spending import Spending, Worth
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+Accountant = Annotated[Principal, Depends(needs(Permission.READ_COSTS))]
+SPANS = {1: "Today", 7: "7 days", 30: "30 days", 90: "90 days"}
+BY = {"usecase": "Use case", "user": "Person", "unit": "Unit", "model": "Model"}
+# Series that a chart tells apart; the rest is one.
+MOST_SERIES = 6
+ROWS = 50
+ZERO = Decimal(0)
+
+
+class CostFilter(BaseModel):
+    """How many days back, and by whom the sums are."""
+
+    days: Literal[1, 7, 30, 90] = 7
+    by: By = "usecase"
+
+    @field_validator("days", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        # An address holds words only, and a choice of numbers takes no word for one.
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Everything of all use cases together, in US dollars; `roi` as for one use case."""
+
+    turns: int
+    cost_usd: Decimal
+    saved_usd: Decimal
+    value_usd: Decimal
+    per_turn_usd: Decimal | None
+    roi: float | None
+
+
+@router.get("/console/costs")
+async def costs(request: Request, service: Here, who: Accountant, asked: Annotated[CostFilter, Query()]) -> Response:
+    """Show money: by day, by whoever caused it, its value, the months and the forecast."""
+    seen = await service.lookback.accounts.look(days=asked.days)
+    async with service.database.work() as work:
+        rows = await costs_.sums(work, by=asked.by, since=datetime.combine(seen.since, time(), UTC))
+    forecast = await service.forecaster.make()
+    return page(
+        request,
+        "costs.html",
+        who,
+        asked=asked,
+        spans=SPANS,
+        names=BY,
+        seen=seen,
+        sums=_sums(seen.worth),
+        spent=_by_day(seen, "Cost per day", _cost),
+        saved=_by_day(seen, "Saved per day", _saved),
+        rows=rows[:ROWS],
+        left_out=max(0, len(rows) - ROWS),
+        forecast=forecast,
+    )
+
+
+def _sums(worth: Sequence[Worth]) -> Sums:
+    turns, cost = sum(each.turns for each in worth), sum((each.cost_usd for each in worth), ZERO)
+    valued = [each for each in worth if each.value_usd is not None]
+    value = sum((each.value_usd for each in valued if each.value_usd is not None), ZERO)
+    # What nobody put a value on is no loss: it is left out of both sides.
+    paid = sum((each.cost_usd for each in valued), ZERO)
+    return Sums(
+        turns=turns,
+        cost_usd=cost,
+        saved_usd=sum((each.saved_by_cache_usd + each.saved_by_routes_usd for each in worth), ZERO),
+        value_usd=value,
+        per_turn_usd=cost / turns if turns else None,
+        roi=float((value - paid) / paid) if valued and paid else None,
+    )
+
+
+def _cost(day: Day) -> Decimal:
+    return day.cost_usd
+
+
+def _saved(day: Day) -> Decimal:
+    return day.saved_by_cache_usd + day.saved_by_routes_usd
+
+
+def _by_day(seen: Spending, title: str, what: Any) -> Chart:
+    """Draw a column per day, the dearest use cases told apart."""
+    whole: dict[str, Decimal] = {}
+    for day in seen.days:
+        whole[day.usecase] = whole.get(day.usecase, ZERO) + what(day)
+    dearest = sorted((name for name, usd in whole.items() if usd), key=lambda name: -whole[name])
+    shown = dearest[:MOST_SERIES] if len(dearest) > MOST_SERIES else dearest
+    labels = _labels(seen.since)
+    series = [Series(name or "documents", _values(seen, labels, {name}, what)) for name in shown]
+    if others := set(dearest) - set(shown):
+        series.append(Series("others", _values(seen, labels, others, what)))
+    return columns(title, [day.strftime("%d %b") for day in labels], series=series, axis=Axis(told=money))
+
+
+def _labels(since: date) -> list[date]:
+    days = (datetime.now(UTC).date() - since).days + 1
+    return [since + timedelta(days=place) for place in range(max(1, days))]
+
+
+def _values(seen: Spending, labels: Sequence[date], names: set[str], what: Any) -> list[float | None]:
+    sums = dict.fromkeys(labels, ZERO)
+    for day in seen.days:
+        if day.usecase in names and day.day in sums:
+            sums[day.day] += what(day)
+    return [float(usd) for usd in sums.values()]

@@ -1,0 +1,134 @@
+"""Captured cases for those who decide which of them the evaluation learns from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from app.domain.identity import Permission, Principal
+from app.errors import BadInput, Conflict, Forbidden
+from app.guard.privacy import Privacy
+from app.store import audit, captured, ledger, quoting
+from app.store.captured import Captured, Status
+from app.store.db import Database, Work
+from app.store.quoting import WITHHELD
+
+log = structlog.get_logger(__name__)
+MOST_CHARS = 8000
+MOST_WRITTEN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Captures:
+    """What people said the right answer is; `privacy` finds the names that this service knows."""
+
+    database: Database
+    privacy: Privacy
+
+    async def keep(self) -> int:
+        """Look for known names in what came in lately; gives how many cases were masked."""
+        async with self.database.work() as work:
+            found = await captured.unmasked(work)
+            for case in found:
+                await captured.change(work, case.id, **await self._veiled(case), is_masked=True)
+        return len(found)
+
+    async def listed(
+        self, who: Principal, *, usecase: str | None = None, status: Status | None = None
+    ) -> list[dict[str, Any]]:
+        """List cases, the newest first, each with what was answered. Raises Forbidden.
+
+        Where that stands on documents that this person may not read, what was said about it is withheld too.
+        """
+        _needs(who)
+        async with self.database.work(claims=who.claims) as work:
+            found = await captured.listed(work, usecase=usecase, status=status)
+            hidden = await quoting.withheld(work, {case.turn_id for case in found}, claims=who.claims)
+            return [await self._told(work, case, is_hidden=case.turn_id in hidden) for case in found]
+
+    async def decide(
+        self, who: Principal, id: UUID, *, status: Status, because: str, expected: str | Mapping[str, Any] | None = None
+    ) -> Captured:
+        """Accept a case, perhaps with another right answer, reject it, or take the decision back (`proposed`).
+
+        Raises Forbidden, also for what one proposed or asked oneself, BadInput, NotFound, Conflict.
+        """
+        _needs(who)
+        if not because.strip():
+            raise BadInput("Say why: the reason is kept with the case.", errors=[{"field": "reason", "wrong": "empty"}])
+        if "\\u0000" in json.dumps(expected, default=str):
+            raise BadInput("The character U+0000 is not allowed.")
+        async with self.database.work(claims=who.claims) as work:
+            case = await captured.get(work, id)
+            await _ensure_other(work, case, who)
+            if case.status == status:
+                raise Conflict(f"This case is {status} already.")
+            changed = await self._changed(case, expected) if expected else {}
+            after = replace(case, **changed, status=status)
+            if status == "accepted" and not (after.expected or after.expected_data):
+                raise BadInput("Say what the right answer is: nobody has yet.")
+            decided = None if status == "proposed" else who.user_id
+            reason = None if status == "proposed" else because.strip()
+            await captured.change(work, id, **changed, status=status, decided_by=decided, reason=reason)
+            await work.sql("UPDATE captured_cases SET decided_at = now() WHERE id = :id", id=id)
+            await audit.note(
+                work, actor=who.user_id, action=f"case.{status}", subject=str(id), reason=because.strip(),
+                before={"status": case.status}, after={"status": status, "edited": bool(changed)},
+            )  # fmt: skip
+        return after
+
+    async def known(self, usecase: str) -> list[Captured]:
+        """Give every case of a use case, masked with all that is known by now."""
+        async with self.database.work() as work:
+            found = await captured.listed(work, usecase=usecase, most=MOST_WRITTEN)
+        return [case if case.is_masked else replace(case, **await self._veiled(case)) for case in found]
+
+    async def written(self, ids: list[UUID]) -> None:
+        """Note that these cases stand in a file now."""
+        async with self.database.work() as work:
+            await captured.written(work, ids)
+
+    async def _changed(self, case: Captured, expected: str | Mapping[str, Any]) -> dict[str, Any]:
+        told = (
+            replace(case, expected_data=dict(expected))
+            if isinstance(expected, Mapping)
+            else replace(case, expected=expected.strip()[:MOST_CHARS])
+        )
+        veiled = await self._veiled(told)
+        return {name: veiled[name] for name in ("expected", "expected_data")}
+
+    async def _veiled(self, case: Captured) -> dict[str, Any]:
+        question, expected, remark = await self.privacy.veil([case.question, case.expected, case.remark])
+        data = {"expected_data": await self._data(case.expected_data)}
+        return {"question": question, "expected": expected, "remark": remark, **data}
+
+    async def _data(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return (await self.privacy.veil([value]))[0]
+        if isinstance(value, Mapping):
+            return {key: await self._data(part) for key, part in value.items()}
+        return [await self._data(part) for part in value] if isinstance(value, list | tuple) else value
+
+    async def _told(self, work: Work, case: Captured, *, is_hidden: bool) -> dict[str, Any]:
+        shown = case if case.is_masked else replace(case, **await self._veiled(case))
+        told = asdict(shown)
+        if is_hidden:
+            blank = {"expected": WITHHELD, "remark": WITHHELD, "expected_data": None}
+            return {**told, **blank, "answer": WITHHELD, "withheld": True}
+        seen = await ledger.story(work, case.turn_id, user_id=None)
+        return {**told, "answer": seen["answer"], "withheld": False}
+
+
+async def _ensure_other(work: Work, case: Captured, who: Principal) -> None:
+    if who.key_id or who.user_id in (case.asker, case.proposed_by):
+        raise Forbidden("Nobody decides on what they asked or proposed, and no program does; another person has to.")
+    if await quoting.withheld(work, [case.turn_id], claims=who.claims):
+        raise Forbidden("The answer stands on documents that you may not read; somebody who may has to decide.")
+
+
+def _needs(who: Principal) -> None:
+    if not who.may(Permission.DECIDE_REVIEWS):
+        raise Forbidden("Deciding on captured cases needs the permission reviews.decide.")

@@ -1,0 +1,163 @@
+"""What people decide on the pages, in a real browser: drafts, cases, rollouts, jobs, receivers; and take back."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.test_browser import LEAVE, Chromium, chromium, url
+from tests.e2e.test_console import act
+from tests.e2e.windows import window
+
+__all__ = ["chromium", "url"]
+pytestmark = [
+    pytest.mark.xdist_group("stack"),
+    pytest.mark.skipif(bool(os.environ.get("BROWSER_URL")), reason="signs its own people in, with the tests' secret"),
+]
+PATIENCE_MS = 60_000
+OPERATOR, REVIEWER = ("operators",), ("reviewers",)
+
+
+@pytest.fixture(scope="module")
+def olga(stack: Any, token: Any) -> Iterator[httpx2.Client]:
+    """The HTTP door as somebody who asks what others decide on."""
+    with httpx2.Client(
+        base_url=stack.url, headers={"Authorization": f"Bearer {token('olga.petrov')}"}, timeout=60
+    ) as opened:
+        yield opened
+
+
+@pytest.mark.proves("CTL-4", "REL-2")
+async def test_a_reviewer_changes_a_draft_approves_it_and_takes_that_back(chromium: Chromium, olga: Any) -> None:
+    mark = uuid4().hex[:6]
+    asked = olga.post("/v1/usecases/triage/turns", json={"question": f"The invoice {mark} names a wrong amount."})
+    asked.raise_for_status()
+    turn_id = asked.json()["turn_id"]
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/console/reviews")
+        waiting = page.locator("article.review", has_text=mark)
+        await waiting.get_by_role("link", name=re.compile("Look and decide")).click()
+        await page.get_by_role("button", name="Take it").click()
+        await expect(page.get_by_role("button", name="Give it back")).to_be_visible()
+        await page.fill("#text", "We look into it today.")
+        await page.fill("#reason", "kinder")
+        await page.get_by_role("button", name="Approve").click()
+        await page.goto(f"{chromium.url}/console/reviews?status=approved")
+        decided = page.locator("article.review", has_text=mark)
+        await expect(decided).to_contain_text("We look into it today.")
+        assert "We look into it today." in olga.get(f"/v1/turns/{turn_id}").text, "who asked hears of it"
+        await decided.get_by_role("link", name=re.compile("Look")).last.click()
+        await act(page, page.locator("main"), "Take the decision back", "too soon", "Take it back")
+        await page.goto(f"{chromium.url}/console/reviews")
+        await expect(page.locator("article.review", has_text=mark)).to_be_visible()
+
+
+async def test_a_reviewer_does_not_decide_on_their_own_question(chromium: Chromium) -> None:
+    mark = uuid4().hex[:6]
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/")
+        asked = """async ([path, question]) => (await fetch(path, { method: "POST", body: JSON.stringify({ question }),
+            headers: { "Content-Type": "application/json" } })).status"""
+        text = f"The invoice {mark} names a wrong amount."
+        assert await page.evaluate(asked, ["/v1/usecases/triage/turns", text]) == 200
+        await page.goto(f"{chromium.url}/console/reviews")
+        mine = page.locator("article.review", has_text=mark)
+        await expect(mine).to_contain_text("You asked for this yourself")
+        await expect(mine.get_by_role("link", name=re.compile("decide"))).to_have_count(0)
+
+
+@pytest.mark.proves("EVL-8")
+async def test_a_correction_becomes_a_case_once_somebody_else_accepts_it(chromium: Chromium, olga: Any) -> None:
+    right = f"It is 25 days, says {uuid4().hex[:6]}."
+    turn_id = olga.post("/v1/usecases/handbook/turns", json={"question": LEAVE}).json()["turn_id"]
+    said = olga.post(f"/v1/turns/{turn_id}/feedback", json={"thumbs": "down", "correction": right})
+    assert said.is_success, said.text
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/console/captured")
+        proposed = page.locator("article.panel", has_text=right)
+        await expect(proposed).to_be_visible()
+        await act(page, proposed, "Accept", "it is so", "Accept now")
+        await page.goto(f"{chromium.url}/console/captured?status=accepted")
+        accepted = page.locator("article.panel", has_text=right)
+        await expect(accepted).to_contain_text("accepted by rae.winter")
+        await act(page, accepted, "Take it back", "look again", "Take it back now")
+        await page.goto(f"{chromium.url}/console/captured")
+        await expect(page.locator("article.panel", has_text=right)).to_be_visible()
+
+
+@pytest.mark.proves("CTL-2")
+async def test_a_rollout_is_moved_by_steps_and_taken_back(chromium: Chromium) -> None:
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        await page.goto(f"{chromium.url}/console/rollouts")
+        await page.locator("main a[href='/console/rollouts/slow']").click()
+        figures = page.locator("#standing .figures")
+        try:
+            await start(page, "percent:10", "a drill of the browser test")
+            await expect(figures).to_contain_text("percent:10")
+            await expect(page.locator(".banner.change")).to_contain_text("by olga.petrov")
+            await act(page, page.locator("main"), "Halt", "a drill of the browser test", "Halt now")
+            await expect(page.locator("#standing .banner")).to_contain_text("Halted")
+            await expect(figures).to_contain_text("off")
+        finally:
+            await start(page, "general", "the drill is over")
+        await expect(figures).to_contain_text("general")
+        await page.goto(f"{chromium.url}/console/audit?subject=rollout.slow")
+        await expect(page.locator(".audit")).to_contain_text("a drill of the browser test")
+
+
+async def start(page: Any, step: str, reason: str) -> None:
+    """Start the rollout of the use case itself at a step."""
+    form = page.get_by_role("form", name="Start a rollout")
+    await form.locator("#candidate").select_option("")
+    await form.locator("#step").select_option(step)
+    await form.locator("[name=reason]").fill(reason)
+    await form.get_by_role("button", name="Start").click()
+    await page.wait_for_url("**/console/rollouts/slow?changed=1")
+
+
+async def test_a_job_that_waits_is_cancelled_and_put_back(chromium: Chromium, olga: Any) -> None:
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        switches = f"{chromium.url}/console/switches"
+        paused = page.locator(".panel", has=page.get_by_role("heading", name="Slow", exact=True)).first
+        await page.goto(switches)
+        await act(page, paused, "Pause", "so that a job waits", "Pause now")
+        try:
+            job = olga.post("/v1/usecases/slow/jobs", json={"items": [{"question": "2 words, please"}]})
+            assert job.status_code == 202, job.text
+            job_id = job.json()["job_id"] if "job_id" in job.json() else job.json()["id"]
+            await page.goto(f"{chromium.url}/console/jobs/{job_id}")
+            await expect(page.locator("#job .state.big")).to_have_text("queued")
+            await act(page, page.locator("main"), "Cancel", "a drill of the browser test", "Cancel now")
+            told = page.locator(".banner.change")
+            await expect(told).to_contain_text("cancelled")
+            await act(page, told, "Undo", "the drill is over", re.compile("Put", re.IGNORECASE))
+            await expect(told).to_contain_text("queued")
+        finally:
+            await page.goto(switches)
+            await act(page, paused, "Resume", "the test is over", "Resume now")
+        await page.goto(f"{chromium.url}/console/jobs/{job_id}")
+        # It goes on by itself, and the page tells without a reload.
+        await expect(page.locator("#job .state.big")).to_have_text("succeeded", timeout=PATIENCE_MS)
+
+
+async def test_a_receiver_is_made_and_turned_off(chromium: Chromium) -> None:
+    name = f"browser {uuid4().hex[:6]}"
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        await page.goto(f"{chromium.url}/console/webhooks")
+        form = page.get_by_role("form", name="Make a receiver")
+        await form.locator("#name").fill(name)
+        await form.locator("#url").fill("https://example.org/events")
+        await form.locator("[name=kinds][value='switch.flipped']").check()
+        await form.locator("[name=reason]").fill("a drill of the browser test")
+        await form.get_by_role("button", name="Make a receiver").click()
+        await expect(page.locator("#secret")).to_contain_text("whsec_")
+        await page.goto(f"{chromium.url}/console/webhooks")
+        await page.get_by_role("link", name=name).click()
+        await act(page, page.locator("main"), "Turn off", "the drill is over", "Turn off now")
+        await expect(page.locator(".banner.change")).to_contain_text("by olga.petrov")
+        await expect(page.locator("main .state.off").first).to_be_visible()

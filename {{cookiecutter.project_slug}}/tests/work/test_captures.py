@@ -1,0 +1,155 @@
+"""Corrections, complaints and decisions on their way to a case: masked, sealed, decided on by somebody else."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.domain.identity import Permission, Principal
+from app.errors import BadInput, Conflict, Forbidden
+from app.store import captured, unlearning
+from app.store.erasures import Erasure
+from app.work import capture
+
+LEAVE = {"question": "How many days of annual leave do employees have?"}
+URL = "/v1/usecases/handbook/turns"
+ROSA = Principal("rosa", permissions=frozenset({Permission.DECIDE_REVIEWS}), groups=("everyone",))
+
+
+@pytest.fixture
+async def turn_id(client, as_):
+    body = (await client.post(URL, json=LEAVE, headers=as_("sam.reyes"))).json()
+    return UUID(body["turn_id"])
+
+
+async def proposed(service, turn_id, expected, *, kind="correction", by="sam.reyes"):
+    async with service.database.work() as work:
+        return await capture.propose(work, turn_id, kind=kind, expected=expected, by=by)
+
+
+async def case_of(service, turn_id, **wanted):
+    found = await service.trying.captures.listed(ROSA, **wanted)
+    return next(each for each in found if each["turn_id"] == turn_id)
+
+
+async def accepted(service):
+    return [each for each in await service.trying.captures.known("handbook") if each.status == "accepted"]
+
+
+@pytest.mark.proves("EVL-8")
+async def test_a_correction_at_the_door_becomes_a_masked_proposal(client, as_, service, turn_id):
+    correction = "It is 26 days, ask jane.doe@example.org or Erin Holt."
+    body = {"thumbs": "down", "correction": correction}
+    told = await client.post(f"/v1/turns/{turn_id}/feedback", json=body, headers=as_("sam.reyes"))
+    assert told.status_code == 204
+    await service.trying.captures.keep()
+    async with service.database.work() as work:
+        of = "SELECT * FROM captured_cases WHERE turn_id = :id"
+        row = (await work.sql(of, id=turn_id)).mappings().one()
+    assert (row["kind"], row["status"], row["asker"], row["proposed_by"]) == (
+        "correction", "proposed", "sam.reyes", "sam.reyes",
+    )  # fmt: skip
+    assert row["is_masked"] and "jane.doe" not in str(row) and "Erin" not in str(row)
+    case = await case_of(service, turn_id)
+    assert case["expected"].startswith("It is 26 days, ask <EMAIL_1>") and case["question"] == LEAVE["question"]
+    assert "25 days" in case["answer"]
+
+
+async def test_a_second_opinion_replaces_the_first_until_a_person_has_decided(service, turn_id):
+    first = await proposed(service, turn_id, "It is 26 days.")
+    assert await proposed(service, turn_id, "It is 27 days.") == first
+    assert (await case_of(service, turn_id))["expected"] == "It is 27 days."
+    await service.trying.captures.decide(ROSA, first, status="accepted", because="so it is")
+    assert await proposed(service, turn_id, "It is 28 days.") is None
+    assert (await case_of(service, turn_id))["expected"] == "It is 27 days."
+
+
+async def test_there_is_nothing_to_propose_about_nothing(service, turn_id):
+    assert await proposed(service, turn_id, "  ") is None
+    assert await proposed(service, uuid4(), "It is 26 days.") is None
+
+
+@pytest.mark.proves("EVL-8", "CTL-4")
+async def test_a_case_is_accepted_by_somebody_else_with_a_reason_and_the_decision_can_be_taken_back(
+    client, as_, service, turn_id
+):
+    case_id = await proposed(service, turn_id, "It is 26 days.")
+    door, body = f"/v1/admin/cases/{case_id}", {"status": "accepted", "reason": "the handbook of 2027 says so"}
+    assert (await client.post(door, json=body, headers=as_("sam.reyes"))).status_code == 403
+    assert (await client.post(door, json={**body, "reason": " "}, headers=as_("hana.lind"))).status_code in (400, 422)
+    edited = {**body, "expected": "It is 26 days from 2027 on."}
+    told = await client.post(door, json=edited, headers=as_("hana.lind"))
+    assert told.status_code == 200 and told.json()["status"] == "accepted", told.text
+    assert (await client.post(door, json=body, headers=as_("hana.lind"))).status_code == 409
+    assert [each.expected for each in await accepted(service) if each.id == case_id] == ["It is 26 days from 2027 on."]
+    back = {"status": "proposed", "reason": "not before 2027"}
+    assert (await client.post(door, json=back, headers=as_("hana.lind"))).json()["status"] == "proposed"
+    assert not [each for each in await accepted(service) if each.id == case_id]
+    rows = (await client.get("/v1/admin/audit", params={"subject": str(case_id)}, headers=as_("olga.petrov"))).json()
+    assert [(row["action"], row["actor"]) for row in rows] == [
+        ("case.proposed", "hana.lind"), ("case.accepted", "hana.lind"),
+    ]  # fmt: skip
+    assert rows[1]["after"] == {"status": "accepted", "edited": True} and "2027 on" not in str(rows)
+
+
+@pytest.mark.proves("CTL-4")
+async def test_nobody_decides_on_what_they_asked_or_proposed_and_no_program_does(service, turn_id):
+    case_id = await proposed(service, turn_id, "It is 26 days.", by="rosa")
+    everything = {"permissions": ROSA.permissions, "groups": ROSA.groups}
+    for who in (ROSA, Principal("sam.reyes", **everything), Principal("else", key_id="k", **everything)):
+        with pytest.raises(Forbidden):
+            await service.trying.captures.decide(who, case_id, status="accepted", because="me")
+    with pytest.raises(Forbidden):
+        await service.trying.captures.decide(Principal("else"), case_id, status="accepted", because="me")
+
+
+async def test_a_complaint_says_what_is_wrong_and_whoever_accepts_it_what_is_right(service, turn_id):
+    case_id = await proposed(service, turn_id, "That is last year's figure!", kind="complaint")
+    case = await case_of(service, turn_id)
+    assert (case["remark"], case["expected"]) == ("That is last year's figure!", "")
+    with pytest.raises(BadInput, match="what the right answer is"):
+        await service.trying.captures.decide(ROSA, case_id, status="accepted", because="true")
+    after = await service.trying.captures.decide(
+        ROSA, case_id, status="accepted", because="true", expected="It is 26 days, says Jane Doe of jane@example.org."
+    )
+    assert after.expected.startswith("It is 26 days") and "jane@example.org" not in after.expected
+
+
+async def test_a_reviewers_decision_is_accepted_with_it_and_may_be_structured(service, turn_id):
+    await proposed(service, turn_id, {"queue": "billing", "to": "jane@example.org"}, kind="review", by="hana.lind")
+    (case,) = [each for each in await accepted(service) if each.turn_id == turn_id]
+    assert case.expected_data == {"queue": "billing", "to": "<EMAIL_1>"} and case.status == "accepted"
+    with pytest.raises(Conflict):
+        await service.trying.captures.decide(ROSA, case.id, status="accepted", because="again")
+
+
+async def test_what_stands_on_documents_that_one_may_not_read_is_withheld(client, as_, service):
+    asked = {"question": "How much is the chief executive paid?"}
+    body = (await client.post(URL, json=asked, headers=as_("erin.holt"))).json()
+    turn_id = UUID(body["turn_id"])
+    case_id = await proposed(service, turn_id, "285,000 and a car", by="erin.holt")
+    case = await case_of(service, turn_id)
+    assert case["withheld"] and "285,000" not in str(case)
+    with pytest.raises(Forbidden, match="may not read"):
+        await service.trying.captures.decide(ROSA, case_id, status="rejected", because="no")
+
+
+@pytest.mark.proves("SEC-11")
+async def test_an_erasure_reaches_cases_and_what_waits_for_a_shadow(service, client, as_, turn_id):
+    await proposed(service, turn_id, "It is 26 days.")
+    async with service.database.work() as work:
+        await work.sql(
+            "INSERT INTO shadow_waiting (turn_id, usecase, candidate, user_id, groups, unit, input)"
+            " VALUES (:id, 'gone', 'cheap', 'sam.reyes', '{}', '', 'x')",
+            id=turn_id,
+        )
+    erasure = Erasure(
+        id=uuid4(), user_id="sam.reyes", status="running", requested_by="x", requested_at=datetime.now(UTC), reason="x",
+        finished_at=None, job_id=uuid4(), pseudonym="erased-1", documents=(), counts={}, certificate=None, hash="",
+    )  # fmt: skip
+    async with service.data_life.keeper.work() as work:
+        counts = await unlearning.cases(work, erasure)
+    assert counts["captured_cases"] >= 1 and counts["shadows_waiting"] == 1
+    async with service.database.work() as work:
+        assert not [each for each in await captured.listed(work) if each.asker == "sam.reyes"]
+        assert not (await work.sql("SELECT FROM shadow_waiting WHERE user_id = 'sam.reyes'")).first()
