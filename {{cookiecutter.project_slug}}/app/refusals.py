@@ -15,6 +15,7 @@ FEWEST_DIFFERENT = 12
 _TELLTALE = ("changeme", "change-me", "change_me", "replace", "placeholder", "example", "secret-key", "insecure")
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 _NEW_SECRET = "`openssl rand -hex 32` makes one"  # noqa: S105 - words
+TLS_OF_DATABASE = "add ?sslmode=verify-full&sslrootcert=<file of the CA>"
 NEW_KEY = "`app seal new-key` makes one"
 
 
@@ -117,20 +118,25 @@ def _openness(settings: "Settings") -> Iterator[str]:
 
 
 def _plain(settings: "Settings") -> Iterator[str]:
-    allowed = {host.strip() for host in settings.plain_hosts.split(",")} | LOCAL_HOSTS
     for name, url, cure in _dependencies(settings):
-        host = urlsplit(url).hostname or ""
-        # Without a host: a socket of this machine.
-        if url and host and host not in allowed and not is_encrypted(url):
-            yield f"{name} reaches {host} without TLS; {cure}, or name the host in APP_PLAIN_HOSTS if that is meant"
+        if fault := plain_fault(url, cure=cure, plain_hosts=settings.plain_hosts):
+            yield f"{name} {fault}"
+
+
+def plain_fault(url: str, *, cure: str, plain_hosts: str) -> str:
+    """Say what is wrong with a dependency's address that asks for no TLS; "" where all is well, or that is meant."""
+    host = urlsplit(url).hostname or ""
+    # Without a host: a socket of this machine.
+    if not host or host in {each.strip() for each in plain_hosts.split(",")} | LOCAL_HOSTS or is_encrypted(url):
+        return ""
+    return f"reaches {host} without TLS; {cure}, or name the host in APP_PLAIN_HOSTS if that is meant"
 
 
 def _dependencies(settings: "Settings") -> list[tuple[str, str, str]]:
     https = "write https://"
-    tls = "add ?sslmode=verify-full&sslrootcert=<file of the CA>"
     return [
-        ("DATABASE_URL", settings.database_url, tls),
-        ("DATABASE_OWNER_URL", settings.database_owner_url, tls),
+        ("DATABASE_URL", settings.database_url, TLS_OF_DATABASE),
+        ("DATABASE_OWNER_URL", settings.database_owner_url, TLS_OF_DATABASE),
         ("REDIS_URL", settings.redis_url, "write rediss://"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, https),
         ("OPENAI_BASE_URL", settings.openai_base_url, https),
