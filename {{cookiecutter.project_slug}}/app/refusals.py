@@ -65,9 +65,9 @@ def _data_keys(settings: "Settings") -> Iterator[str]:
 
 
 def _directory(where: str) -> Iterator[str]:
-    parts = urlsplit(where)
-    if "://" in where and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
-        yield f"APP_DIRECTORY begins with {parts.scheme}://; write a file's path, or an address with https://"
+    if "://" in where and not is_safe(where):
+        scheme = where.partition("://")[0]
+        yield f"APP_DIRECTORY begins with {scheme}://; write a file's path, or an address with https://"
 
 
 def _origins(settings: "Settings") -> Iterator[str]:
@@ -88,9 +88,7 @@ def _identity(settings: "Settings") -> Iterator[str]:
 
 
 def _issuer(settings: "Settings") -> Iterator[str]:
-    parts = urlsplit(settings.oidc_issuer)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
-    if settings.oidc_issuer and not is_safe:
+    if settings.oidc_issuer and not is_safe(settings.oidc_issuer):
         yield f"APP_OIDC_ISSUER is {settings.oidc_issuer}; keys read over plain HTTP can be anybody's: write https://"
     if settings.oidc_issuer and not settings.oidc_audience:
         yield "APP_OIDC_AUDIENCE is not set: tokens made for any other service of your company would be accepted"
@@ -144,6 +142,14 @@ def _dependencies(settings: "Settings") -> list[tuple[str, str, str]]:
         ("OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url, https),
         ("RERANK_BASE_URL", settings.rerank_base_url, https),
     ]
+
+
+def is_safe(url: object) -> bool:
+    """Say whether an address is under TLS, or on this machine."""
+    if not isinstance(url, str):
+        return False
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
 
 
 def is_encrypted(url: str) -> bool:
