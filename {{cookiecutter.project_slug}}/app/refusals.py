@@ -15,6 +15,7 @@ FEWEST_DIFFERENT = 12
 _TELLTALE = ("changeme", "change-me", "change_me", "replace", "placeholder", "example", "secret-key", "insecure")
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 _NEW_SECRET = "`openssl rand -hex 32` makes one"  # noqa: S105 - words
+TLS_OF_DATABASE = "add ?sslmode=verify-full&sslrootcert=<file of the CA>"
 NEW_KEY = "`app seal new-key` makes one"
 
 
@@ -64,9 +65,9 @@ def _data_keys(settings: "Settings") -> Iterator[str]:
 
 
 def _directory(where: str) -> Iterator[str]:
-    parts = urlsplit(where)
-    if "://" in where and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS:
-        yield f"APP_DIRECTORY begins with {parts.scheme}://; write a file's path, or an address with https://"
+    if "://" in where and not is_safe(where):
+        scheme = where.partition("://")[0]
+        yield f"APP_DIRECTORY begins with {scheme}://; write a file's path, or an address with https://"
 
 
 def _flags(where: str) -> Iterator[str]:
@@ -95,9 +96,7 @@ def _identity(settings: "Settings") -> Iterator[str]:
 
 
 def _issuer(settings: "Settings") -> Iterator[str]:
-    parts = urlsplit(settings.oidc_issuer)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
-    if settings.oidc_issuer and not is_safe:
+    if settings.oidc_issuer and not is_safe(settings.oidc_issuer):
         yield f"APP_OIDC_ISSUER is {settings.oidc_issuer}; keys read over plain HTTP can be anybody's: write https://"
     if settings.oidc_issuer and not settings.oidc_audience:
         yield "APP_OIDC_AUDIENCE is not set: tokens made for any other service of your company would be accepted"
@@ -125,20 +124,25 @@ def _openness(settings: "Settings") -> Iterator[str]:
 
 
 def _plain(settings: "Settings") -> Iterator[str]:
-    allowed = {host.strip() for host in settings.plain_hosts.split(",")} | LOCAL_HOSTS
     for name, url, cure in _dependencies(settings):
-        host = urlsplit(url).hostname or ""
-        # Without a host: a socket of this machine.
-        if url and host and host not in allowed and not is_encrypted(url):
-            yield f"{name} reaches {host} without TLS; {cure}, or name the host in APP_PLAIN_HOSTS if that is meant"
+        if fault := plain_fault(url, cure=cure, plain_hosts=settings.plain_hosts):
+            yield f"{name} {fault}"
+
+
+def plain_fault(url: str, *, cure: str, plain_hosts: str) -> str:
+    """Say what is wrong with a dependency's address that asks for no TLS; "" where all is well, or that is meant."""
+    host = urlsplit(url).hostname or ""
+    # Without a host: a socket of this machine.
+    if not host or host in {each.strip() for each in plain_hosts.split(",")} | LOCAL_HOSTS or is_encrypted(url):
+        return ""
+    return f"reaches {host} without TLS; {cure}, or name the host in APP_PLAIN_HOSTS if that is meant"
 
 
 def _dependencies(settings: "Settings") -> list[tuple[str, str, str]]:
     https = "write https://"
-    tls = "add ?sslmode=verify-full&sslrootcert=<file of the CA>"
     return [
-        ("DATABASE_URL", settings.database_url, tls),
-        ("DATABASE_OWNER_URL", settings.database_owner_url, tls),
+        ("DATABASE_URL", settings.database_url, TLS_OF_DATABASE),
+        ("DATABASE_OWNER_URL", settings.database_owner_url, TLS_OF_DATABASE),
         ("REDIS_URL", settings.redis_url, "write rediss://"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, https),
         ("OPENAI_BASE_URL", settings.openai_base_url, https),
@@ -147,6 +151,14 @@ def _dependencies(settings: "Settings") -> list[tuple[str, str, str]]:
         ("RERANK_BASE_URL", settings.rerank_base_url, https),
         ("APP_FLAGS_SOURCE", settings.flags_source, https),
     ]
+
+
+def is_safe(url: object) -> bool:
+    """Say whether an address is under TLS, or on this machine."""
+    if not isinstance(url, str):
+        return False
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
 
 
 def is_encrypted(url: str) -> bool:

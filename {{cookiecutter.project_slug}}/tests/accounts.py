@@ -14,7 +14,7 @@ from app.api.app import create
 from app.console import pages
 from app.settings import ROOT, Settings
 from app.wiring.service import Service, build
-from tests.conftest import make_settings
+from tests.conftest import CONFIG, make_settings
 from tests.fakes.issuer import Issuer, Registration
 
 SITE = "http://test"
@@ -65,7 +65,7 @@ def bearer(key: str) -> dict[str, str]:
 
 def config_with_accounts(folder: Path) -> Path:
     """Give a configuration of its own, in which there are service accounts."""
-    config = copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
+    config = copytree(CONFIG, folder / "config", dirs_exist_ok=True)
     roles = config / "roles.toml"
     roles.write_text((ROOT / "config/roles.toml").read_text() + ACCOUNTS)
     return config

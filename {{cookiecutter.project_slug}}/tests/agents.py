@@ -66,7 +66,9 @@ class Desk:
 
             # Other tests of this database have opened many.
             every = await reviews.listed(work, status=status, limit=100_000)
-            return next(row for row in every if str(row["turn_id"]) == turn_id)
+            found = next((row for row in every if str(row["turn_id"]) == turn_id), None)
+            assert found is not None, response.text
+            return found
 
     async def decide(self, review: dict[str, Any], who: str = "hana.lind", **body: Any) -> httpx2.Response:
         """Decide on a review; approve, unless the body says otherwise."""

@@ -1,6 +1,7 @@
 """What every test may ask for: real engines, the built service, its HTTP door, and tokens for people."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,11 @@ pytest_plugins = [
     "tests.listening",
 ]
 SECRET = "for tests only, and long enough to sign with"
+# The configuration as it is, but for limits: all tests of a process ask as the same few people, hundreds of times a
+# minute. Tests of limits bring their own.
+_CONFIG = tempfile.TemporaryDirectory(prefix="config-", ignore_cleanup_errors=True)
+CONFIG = shutil.copytree(ROOT / "config", Path(_CONFIG.name, "config"))
+(CONFIG / "limits.toml").write_text("[spike]\nenabled = false\n")
 
 
 # xdist says 80, in which tables cut what tests look for.
@@ -117,6 +123,7 @@ def make_settings(database_url: str, redis_url: str, **changes: object) -> Setti
         "database_url": database_url,
         "redis_url": redis_url,
         "secret_key": SECRET,
+        "config_dir": CONFIG,
         "usecases_dir": ROOT / "tests" / "samples",
         "flags_poll_s": 0.5,
         "job_lease_s": 1.5,

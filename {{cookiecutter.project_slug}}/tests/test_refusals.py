@@ -57,7 +57,7 @@ UNSAFE = [
     ({"APP_DATA_KEYS": KEY, "secret_key": KEY}, "APP_DATA_KEYS holds APP_SECRET_KEY", "app seal new-key"),
     ({"APP_DATA_KEYS": b64encode(b"a" * 32).decode()}, "APP_DATA_KEYS holds a placeholder", "app seal new-key"),
     ({"flags_source": "redis://flags:1"}, "APP_FLAGS_SOURCE is", "flagd://host:port"),
-    ({"flags_source": "https://user:word@flags.tidewater.test"}, "APP_FLAGS_SOURCE holds a password", "APP_FLAGS_TOKEN"),
+    ({"flags_source": "https://user:word@flags.example"}, "APP_FLAGS_SOURCE holds a password", "APP_FLAGS_TOKEN"),
     ({"flags_source": "flagd://flags.tidewater.test:8016"}, "APP_FLAGS_SOURCE reaches", "write https://"),
     ({"oidc_issuer": ""}, "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed", "development identities"),
     ({"oidc_audience": ""}, "APP_OIDC_ISSUER and APP_OIDC_AUDIENCE are needed", "development identities"),

@@ -14,11 +14,12 @@ from app.cli.session import in_place, operator, out
 from app.errors import BadInput
 from app.store import erasures, holds
 from app.store.holds import Hold
+from app.work.named_cases import naming, take_out
 
 if TYPE_CHECKING:
     from app.wiring.service import Service
 
-Action = Literal["export", "erase", "certificate", "hold", "holds", "release"]
+Action = Literal["export", "erase", "certificate", "cases", "remove-cases", "hold", "holds", "release"]
 Because = Annotated[str, typer.Option("--because", help="why; kept in the audit")]
 WAIT_S = 0.5
 
@@ -44,6 +45,8 @@ def people(
         _erase(name, because, confirm)
     elif action == "certificate":
         _certificates(name)
+    elif action in ("cases", "remove-cases"):
+        in_place(lambda service: _cases(service, name, remove=action == "remove-cases"))
     elif action == "hold":
         _hold(Hold(because, told or "it is under a legal hold", user_id=name, usecase=usecase))
     elif action == "release":
@@ -55,7 +58,7 @@ def people(
 
 
 def _refuse_incomplete(action: Action, name: str, because: str, usecase: str) -> None:
-    if action in ("export", "erase", "certificate", "release") and not name:
+    if action in ("export", "erase", "certificate", "cases", "remove-cases", "release") and not name:
         raise BadInput(f"`app people {action}` needs a name: the person's id, or an erasure's or hold's.")
     if action == "hold" and not (name or usecase):
         raise BadInput("`app people hold` needs a person, or --usecase; a hold of everything is none.")
@@ -75,6 +78,18 @@ async def _export(service: "Service", person: str, because: str, to: Path | None
         async for piece in pieces:
             file.write(piece)
     out.print(f"{to} has everything that is kept of {person}", markup=False)
+
+
+async def _cases(service: "Service", person: str, *, remove: bool) -> None:
+    found = naming(service.usecases, person)
+    if remove:
+        take_out(found)
+    for case in found:
+        out.print(f"{case.place} {case.id}{': taken out' if remove else ''}", markup=False)
+    if not found:
+        out.print(f"no evaluation case names {person}", markup=False)
+    elif remove:
+        out.print("commit the files; reports of earlier runs are emptied by `app people erase`")
 
 
 def _erase(person: str, because: str, confirm: str) -> None:

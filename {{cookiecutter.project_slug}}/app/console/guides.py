@@ -74,21 +74,23 @@ def _lead(token: Any, folder: PurePosixPath) -> None:
             del token.attrs[name]
 
 
-def _fence(tokens: Any, place: int, *_: Any) -> str:
+def _fence(_: Any, tokens: Any, place: int, *__: Any) -> str:
     return f'<pre tabindex="0"><code>{escapeHtml(tokens[place].content)}</code></pre>\n'
 
 
-def _table(tokens: Any, place: int, *_: Any) -> str:
+def _table(_: Any, tokens: Any, place: int, *__: Any) -> str:
     return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
 
 
-def _table_end(tokens: Any, place: int, *_: Any) -> str:
+def _table_end(_: Any, tokens: Any, place: int, *__: Any) -> str:
     return "</table></div>\n"
 
 
 def _markdown() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False}).enable("table")
-    made.renderer.rules.update(fence=_fence, code_block=_fence, table_open=_table, table_close=_table_end)
+    rules = {"fence": _fence, "code_block": _fence, "table_open": _table, "table_close": _table_end}
+    for name, rule in rules.items():
+        made.add_render_rule(name, rule)
     return made
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import structlog
@@ -13,6 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 
 from app.errors import DependencyDown
+from app.refusals import is_safe
 from app.store.background import ended
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,6 @@ KEYS_STALE_S = 86_400.0
 FIRST_AGAIN_S = 1.0
 # Keys that we do not know make us ask at once, this many times, and then once in so many seconds.
 UNKNOWN_AT_ONCE, UNKNOWN_EVERY_S = 5, 10.0
-LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 LEAST_RSA_BITS = 2048
 _ENDPOINTS = ("jwks_uri", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint")
 
@@ -154,14 +153,6 @@ def _checked(document: Any, issuer: str) -> str:
         if (url := document.get(name)) is not None and not is_safe(url):
             raise ValueError(f"`{name}` is no https address")
     return said
-
-
-def is_safe(url: Any) -> bool:
-    """Say whether an address is under TLS, or on this machine."""
-    if not isinstance(url, str):
-        return False
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
 
 
 def signing_keys(raw: Any) -> dict[str, SigningKey]:

@@ -248,6 +248,23 @@ STEPS: tuple[tuple[str, Step], ...] = (
 )
 
 
+async def measured(work: Work, cases: Sequence[tuple[str, str]]) -> Counts:
+    """Empty what was answered to these cases, by use case and id, in the reports of evaluations; the scores stay."""
+    emptied = 0
+    for usecase in sorted({name for name, _ in cases}):
+        rows = await work.sql(
+            "UPDATE evaluations SET report = jsonb_set(report, '{results}', ("
+            "   SELECT jsonb_agg(CASE WHEN one ->> 'case' = ANY (:ids) THEN one || '{\"answer\": \"\"}' ELSE one END"
+            "     ORDER BY place) FROM jsonb_array_elements(report -> 'results') WITH ORDINALITY AS r (one, place)))"
+            " WHERE usecase = :usecase AND EXISTS (SELECT FROM jsonb_array_elements(report -> 'results') AS one"
+            "   WHERE one ->> 'case' = ANY (:ids) AND one ->> 'answer' <> '') RETURNING 1",
+            usecase=usecase,
+            ids=[id for name, id in cases if name == usecase],
+        )
+        emptied += len(rows.all())
+    return {"evaluation_reports": emptied} if emptied else {}
+
+
 async def documents(work: Work, erasure: Erasure) -> Counts:
     """Delete what the person sent, with every piece and vector, and access rules that name only them.
 

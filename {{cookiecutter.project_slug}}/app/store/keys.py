@@ -127,6 +127,18 @@ async def listed(work: Work, *, limit: int = MOST_LISTED) -> list[KeyRow]:
     return [KeyRow(**row) for row in rows.mappings()]  # type: ignore[typeddict-item]
 
 
+async def expiring(work: Work, *, within_days: int, used_within_days: int) -> int:
+    """Count the keys in use that end soon and have no successor."""
+    rows = await work.sql(
+        "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND replaced_by IS NULL"
+        " AND expires_at BETWEEN now() AND now() + make_interval(days => :within)"
+        " AND last_used_at > now() - make_interval(days => :used)",
+        within=within_days,
+        used=used_within_days,
+    )
+    return int(rows.scalar_one())
+
+
 async def replace(work: Work, key_id: str, *, by_id: str, overlap_s: float) -> None:
     """Let a key work for so much longer, and no longer than it would have anyway. Raises NotFound, Conflict."""
     done = await work.sql(

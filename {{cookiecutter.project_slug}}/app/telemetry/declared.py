@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 GaugeName = Literal[
+    "api_keys_expiring",
     "outbox_unsent",
     "outbox_oldest_seconds",
     "jobs_open",
@@ -177,6 +178,11 @@ METRICS = (
     _gauge("restrictions_active", "people, keys and addresses that are kept out now, by who decided", "cause"),
     _gauge("budget_alert_ratio", "share of it at which the cost owner is warned", "kind", "name", fresh_s=60),
     _gauge("contract_quality_ratio", "the contract's share of evaluation cases that must pass", "usecase"),
+    _gauge(
+        "api_keys_expiring",
+        "API keys that were used in the last month, end within two weeks, and have no successor",
+        fresh_s=60,
+    ),
     _gauge("audit_broken", "1 when the latest verification found that the audit was changed, 0 when not", fresh_s=60),
     _gauge("audit_verified_age_seconds", "time since the audit was last verified; a billion when never", fresh_s=60),
     _counter("incidents_total", "answers and questions that were stopped, by what was found", "usecase", "kind"),

@@ -37,6 +37,6 @@ def data_life(on: Ground, written: Mapping[str, Any]) -> DataLife:
     return DataLife(
         keeper=keeper,
         retention=Retention(on.database, keeper, on.relay, keeping.parse(written, turns_days)),
-        erasures=Erasures(keeper, on.ingest_database, on.shared, on.relay),
+        erasures=Erasures(keeper, on.ingest_database, on.shared, on.relay, on.cases),
         export=Export(on.database, on.cases),
     )

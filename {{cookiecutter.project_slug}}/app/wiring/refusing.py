@@ -1,15 +1,16 @@
 """A start in production refuses everything unsafe at once: settings, contracts, vendors and the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from app import refusals
+from app.domain.source import AnySource, Bucket, Query
 from app.errors import CannotStart
 from app.llm import catalog
 from app.llm.providers import Providers
 from app.settings import Settings, read
 from app.store import standing
 from app.store.standing import DatabaseStanding
-from app.wiring import embedding, usecases, vendors
+from app.wiring import embedding, sources, usecases, vendors
 
 LOOK_S = 3
 
@@ -53,6 +54,7 @@ def written(settings: Settings) -> list[str]:
         found += _refused(look)
     for case in cases.values():
         found += owner_faults(case.name, case.contract.owners.model_dump())
+        found += [f"- {case.folder / 'sources.py'}: {fault}" for fault in plain_sources(case.sources, settings)]
     return found
 
 
@@ -63,6 +65,18 @@ def owner_faults(usecase: str, owners: dict[str, str]) -> list[str]:
         for role, who in owners.items()
         if refusals.PLACEHOLDER in who
     ]
+
+
+def plain_sources(given: Sequence[AnySource], settings: Settings) -> Iterator[str]:
+    """List the sources whose documents would travel without TLS."""
+    for source in given:
+        url, cure = "", "write https://"
+        if isinstance(source, Bucket):
+            url = source.endpoint_url
+        elif isinstance(source, Query):
+            url, cure = sources.secret(source.url_env), refusals.TLS_OF_DATABASE
+        if fault := refusals.plain_fault(url, cure=cure, plain_hosts=settings.plain_hosts):
+            yield f"{source.name} {fault}"
 
 
 def stored(found: DatabaseStanding) -> list[str]:

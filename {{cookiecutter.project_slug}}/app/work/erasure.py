@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.domain.job import Job, JobKind
+from app.domain.usecase import UseCase
 from app.errors import BadInput, DependencyDown, Held
 from app.store import audit, erasures, forgetting, holds, jobs, kept_answers
 from app.store.db import Database, Work
@@ -18,6 +19,7 @@ from app.store.erasures import Erasure
 from app.store.forgetting import MOST, STEPS, Counts
 from app.store.shared import Shared, SharedAway
 from app.telemetry import metrics, tracing
+from app.work.named_cases import naming
 from app.work.outbox import Relay
 
 log = structlog.get_logger(__name__)
@@ -41,6 +43,10 @@ RULES_STAY = (
     "access rules of documents that a source of the company states name the person; change them there",
 )
 KEPT_OUT = ("restrictions", "the person is kept out of the service, and that goes on until it is lifted")
+CASES_STAY = (
+    "evaluation_cases",
+    "files of the repository name the person: {places}; take them out with `app people remove-cases {person}`",
+)
 HOLDS_STAY = ("holds", "legal holds that were released name the person, as proof of why the data was kept")
 
 
@@ -56,6 +62,7 @@ class Erasures:
     ingest: Database
     shared: Shared
     relay: Relay
+    usecases: Mapping[str, UseCase]
     patience_s: float = 20.0
 
     async def request(self, user_id: str, *, by: str, because: str) -> Erasure:
@@ -158,9 +165,11 @@ class Erasures:
         async with self.keeper.work() as work:
             erasure = await erasures.get(work, erasure.id)
         quotes = STEPS[-1][1]
+        cases = [(case.usecase, case.id) for case in await asyncio.to_thread(naming, self.usecases, erasure.user_id)]
         async with self.keeper.work() as work:
             await work.sql("SET LOCAL statement_timeout = 0")
             await erasures.count(work, erasure.id, await quotes(work, erasure))
+            await erasures.count(work, erasure.id, await forgetting.measured(work, cases))
         return found + await self._answers(erasure)
 
     async def _until_done(
@@ -198,11 +207,18 @@ class Erasures:
 
     async def _certify(self, id: UUID) -> str:
         async with self.ingest.work() as work:
-            rules = await forgetting.rules_left(work, await erasures.get(work, id))
+            rules = await forgetting.rules_left(work, erasure := await erasures.get(work, id))
+        cases = await asyncio.to_thread(naming, self.usecases, erasure.user_id)
+        places = ", ".join(case.place for case in cases)
         async with self.keeper.work() as work:
             erasure = await erasures.get(work, id)
             certificate = self._certificate(erasure, await holds.listed(work, user_id=erasure.user_id))
-            more = (RULES_STAY, bool(rules)), (KEPT_OUT, await forgetting.is_kept_out(work, erasure))
+            in_files = (CASES_STAY[0], CASES_STAY[1].format(places=places, person=erasure.user_id))
+            more = (
+                (RULES_STAY, bool(rules)),
+                (KEPT_OUT, await forgetting.is_kept_out(work, erasure)),
+                (in_files, bool(cases)),
+            )
             certificate["stays"] += [{"what": what, "why": why} for (what, why), is_so in more if is_so]
             hashed = await erasures.certify(work, id, certificate)
             await audit.note(

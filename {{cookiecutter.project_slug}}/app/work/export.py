@@ -3,6 +3,7 @@
 What stands on documents is given as far as the person may read them at this moment, as everywhere else.
 """
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from app.errors import BadInput, NotFound
 from app.store import audit, belongings, documents, jobs, quoting
 from app.store.db import Database, Work
 from app.turn.story import conversation, told_to
+from app.work.named_cases import naming
 
 FORMAT = 1
 Rows = AsyncIterator[Any]
@@ -69,6 +71,7 @@ class Export:
             ("sign_ins", self._plain(who, belongings.sign_ins)),
             ("spent", self._plain(who, belongings.money)),
             ("events", self._plain(who, belongings.events)),
+            ("evaluation_cases", self._written_cases(who)),
         ]
 
     async def _plain(self, who: Principal, read: Any) -> Rows:
@@ -127,6 +130,10 @@ class Export:
             rows = await self._seen(work, who, found, ("expected", "expected_data"))
         for row in rows:
             yield row
+
+    async def _written_cases(self, who: Principal) -> Rows:
+        for found in await asyncio.to_thread(naming, self.usecases, who.user_id):
+            yield {"place": found.place, "case": found.text}
 
     async def _seen(
         self, work: Work, who: Principal, rows: list[dict[str, Any]], words: tuple[str, str]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.domain.incident import KINDS
-from app.store import budgets, flags, incidents, jobs, outbox, quality, semantic
+from app.store import budgets, flags, incidents, jobs, keys, outbox, quality, semantic
 from app.store.db import Database
 from app.telemetry import metrics
 from app.work import actions
@@ -27,6 +27,8 @@ from app.work.spikes import SpikeKeeper
 
 log = structlog.get_logger(__name__)
 PERSON_DAYS = 62
+# A key that ends within so many days is told of, if it was used in the last so many.
+KEY_ENDS_DAYS, KEY_USED_DAYS = 14, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Housekeeping:
             stranded = await actions.sweep(work)
             unsolved = await incidents.counts(work)
             dead = await jobs.failed_lately(work)
+            ending = await keys.expiring(work, within_days=KEY_ENDS_DAYS, used_within_days=KEY_USED_DAYS)
         if found:
             log.warning("jobs.swept", jobs=[str(job_id) for job_id in found])
         if settled:
@@ -91,6 +94,7 @@ class Housekeeping:
         for row in rates:
             metrics.observe("quality_pass_ratio", row["pass_rate"], usecase=row["usecase"])
         metrics.observe("dead_jobs", dead)
+        metrics.observe("api_keys_expiring", ending)
         metrics.observe("outbox_unsent", waiting)
         metrics.observe("outbox_oldest_seconds", oldest_s)
 

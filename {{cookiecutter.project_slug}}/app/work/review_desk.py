@@ -16,6 +16,7 @@ from app.guard.pii import masked
 from app.guard.privacy import Privacy
 from app.store import audit, events, ledger, review_evidence, review_queue, reviews
 from app.store.db import Database, Work
+from app.store.reviews import Opening
 from app.work import capture
 from app.work.review_sight import as_seen
 from app.work.reviews import Reviews, ensure_reviewer, reason
@@ -112,7 +113,7 @@ class ReviewDesk:
             review = await reviews.get(work, review_id)
         return {"review_id": review_id, "status": review["status"], "due_at": review["due_at"]}
 
-    async def _filed(self, work: Work, who: Principal, turn: Mapping[str, Any], text: str) -> reviews.Opening:
+    async def _filed(self, work: Work, who: Principal, turn: Mapping[str, Any], text: str) -> Opening:
         given = _given(turn, await reviews.of_turn(work, turn["id"]))
         known = await review_evidence.known_to(work, turn["session_id"]) | given["masks"]
         # What a placeholder of the ledger stood for is not known any more: its number is not given out again.
@@ -121,7 +122,7 @@ class ReviewDesk:
         usecase = self.usecases.get(turn["usecase"])
         masks = self.privacy.masks(usecase.contract.privacy, who, known=known) if usecase else known
         (told,), grown = await masked([text], masks)
-        return reviews.Opening(
+        return Opening(
             turn_id=turn["id"],
             usecase=turn["usecase"],
             asker=turn["user_id"],

@@ -223,6 +223,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             help_="SealedUnreadable (SEC-8).",
         ),
         panel(
+            "API keys in use that end soon",
+            "short",
+            ("max(api_keys_expiring)", "keys"),
+            help_="ApiKeyExpiring (SEC-1).",
+        ),
+        panel(
             "Data that goes",
             "s",
             ("max(retention_age_seconds)", "since old data was last deleted"),

@@ -77,7 +77,7 @@ class Tally:
                 of=f" of {answer.status_code} {shot.label}",
                 words=planted.UNREPEATED,
             )
-        fault = _fault(answer, body)
+        fault = _fault(shot, answer, body)
         if fault in NAMED:
             self.named[fault] += 1
         elif fault:
@@ -86,10 +86,10 @@ class Tally:
             self.ids += _ids(body)
 
 
-def _fault(answer: httpx2.Response, body: str) -> str:
+def _fault(shot: Shot, answer: httpx2.Response, body: str) -> str:
     """Say what is wrong with an answer; the name of a documented refusal, or nothing."""
     # What the web server cannot read never reaches us; an answer to HEAD has no words.
-    said = body or (NO_HTTP if answer.request.method == "HEAD" and "x-request-id" not in answer.headers else "")
+    said = body or (NO_HTTP if shot.method == "HEAD" and "x-request-id" not in answer.headers else "")
     if answer.status_code == 400 and said == NO_HTTP:
         return NAMED[-1]
     lacking = [name for name in HEADERS if name not in answer.headers]

@@ -11,7 +11,6 @@ from tests.fakes.fixtures import RunningVendor
 CONTRACTS = {
     "handbook": {"latency.timeout_s": 30, "cost.per_user_day_usd": "1000", "cost.per_month_usd": "1000"},
     "forms": {"models.ladder": ("standard",), "latency.timeout_s": 30, "routes": ()},
-    "triage": {"limits.per_user_per_minute": 2},
     "agent": {"cost.per_user_day_usd": "0.0001"},
     "slow": {"latency.timeout_s": 30},
 }

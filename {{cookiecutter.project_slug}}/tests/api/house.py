@@ -16,9 +16,10 @@ from app.api.app import create
 from app.console import pages
 from app.control.development import DevelopmentIssuer
 from app.domain.identity import Permission
-from app.settings import ROOT, Settings
+from app.settings import Settings
 from app.wiring.service import Service, build
 from tests.api.serving import changed
+from tests.conftest import CONFIG
 
 Headers = dict[str, str]
 PERMISSIONS = re.compile(r"^\[permissions\]\n.*?(?=^\[)", re.MULTILINE | re.DOTALL)
@@ -97,7 +98,7 @@ def everyone_but() -> dict[str, dict[str, Any]]:
 
 
 def _config(folder: Path, people: Mapping[str, Mapping[str, Any]]) -> Path:
-    config = copytree(ROOT / "config", folder / "config")
+    config = copytree(CONFIG, folder / "config")
     granted = {f"may.{permission.value}": [permission.value] for permission in Permission}
     lines = ["[permissions]", "everyone = []", *(f'"{group}" = {names}' for group, names in granted.items()), "", ""]
     roles = (config / "roles.toml").read_text()

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from app.api.app import create
 from app.console import pages
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Remembered
-from app.store import semantic
+from app.store import quality, semantic
 from app.store.sealing import Seals
 from app.wiring.service import Service, build
 from app.work.audit import AuditKeeper
@@ -220,6 +220,33 @@ async def test_a_person_is_erased_everywhere_with_a_certificate_and_what_was_spe
     assert (await office.call("GET", asked.headers["Location"], OTHER)).status_code == 404
     second = await office.call("DELETE", "/v1/me", headers={"X-Confirm": PERSON})
     assert (await office.erased(second.headers["Location"]))["certificate"]["erased"] == {}
+
+
+@pytest.mark.proves("SEC-11")
+async def test_evaluation_cases_that_name_a_person_are_told_and_what_was_answered_to_them_is_emptied(office, tmp_path):
+    (tmp_path / "evals").mkdir()
+    case = f"  - id: hers\n    as: {PERSON}\n    question: What about ferns?\n    expect: " + "{outcome: answered}\n"
+    (tmp_path / "evals" / "cases.yaml").write_text(
+        "cases:\n" + case + case.replace("hers", "his").replace(PERSON, OTHER)
+    )
+    cases = office.service.usecases
+    cases["handbook"] = replace(cases["handbook"], folder=tmp_path)
+    answers = [{"case": name, "answer": f"{WORD} of {name}", "passed": True} for name in ("hers", "his")]
+    report = {"usecase": "handbook", "revision": "r", "passed": 2, "total": 2}
+    report |= {"pass_rate": 1.0, "low": 0.3, "high": 1.0, "threshold": 0.5, "good": True, "results": answers}
+    async with office.service.database.work() as work:
+        await quality.keep(work, report, commit="c")
+
+    taken = (await office.call("GET", "/v1/me/export")).json()["evaluation_cases"]
+    assert [each["place"] for each in taken] == ["usecases/handbook/evals/cases.yaml:2"] and "ferns" in taken[0]["case"]
+    asked = await office.call("DELETE", "/v1/me", headers={"X-Confirm": PERSON})
+    certificate = (await office.erased(asked.headers["Location"]))["certificate"]
+    assert certificate["erased"]["evaluation_reports"] == 1
+    (stays,) = [each["why"] for each in certificate["stays"] if each["what"] == "evaluation_cases"]
+    assert "usecases/handbook/evals/cases.yaml:2;" in stays and f"app people remove-cases {PERSON}" in stays
+    row = await (await office.owner.execute("SELECT report -> 'results' FROM evaluations")).fetchone()
+    assert row is not None
+    assert [each["answer"] for each in row[0]] == ["", f"{WORD} of his"] and row[0][0]["passed"] is True
 
 
 @pytest.mark.proves("SEC-11")

@@ -1,6 +1,8 @@
 """API keys through the door: shown once, within their scope, rotated with an overlap, refused at once when revoked."""
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
@@ -332,3 +334,26 @@ async def test_a_key_whose_account_is_gone_opens_nothing(open_office: Office, ol
     bare = Keys(service.database, People(Roles.read({}), service.database))
     with pytest.raises(Unauthenticated, match=r"not in config/roles\.toml any more"):
         await bare.principal(made["key"])
+
+
+async def test_a_key_in_use_that_ends_soon_is_told_of_until_it_is_rotated(
+    open_office: Office, olga: dict[str, str]
+) -> None:
+    service = open_office.service
+
+    async def told() -> float:
+        await service.housekeeping.often()
+        shown = (await open_office.door.get("/metrics")).text
+        return float(re.search(r"^api_keys_expiring(?:\{.*\})? (\S+)", shown, re.MULTILINE)[1])  # type: ignore[index]
+
+    before = await told()
+    ends, later = [(await open_office.make(olga, days=days))["id"] for days in (10, 60)]
+    assert await told() == before, "nobody uses them"
+    async with service.database.work() as work:
+        await table.used(work, dict.fromkeys((ends, later), time.time()))
+    assert await told() == before + 1
+    rotated = await open_office.door.post(
+        f"/v1/admin/keys/{ends}/rotate", json={"overlap_hours": 1, "reason": "it ends"}, headers=olga
+    )
+    assert rotated.status_code < 300, rotated.text
+    assert await told() == before

@@ -8,10 +8,9 @@ import httpx2
 import pytest
 
 from app.domain.identity import Permission
-from app.settings import ROOT
 from tests.api.asking import events
 from tests.api.serving import changed, serving
-from tests.conftest import make_settings
+from tests.conftest import CONFIG, make_settings
 
 PLANTED = {
     "NAME": "Nkechi Obi",
@@ -243,7 +242,7 @@ async def test_a_model_of_ones_own_reads_it_as_it_is_where_the_contract_allows_i
     service, database_url, redis_url, vendor, vendor_server, as_, tmp_path
 ):
     config = tmp_path / "config"
-    shutil.copytree(ROOT / "config", config)
+    shutil.copytree(CONFIG, config)
     with (config / "models.toml").open("a") as models:
         models.write("\n[providers.openai]\ntrusted = true\n")
     known = {"model_provider": "openai", "openai_api_key": "fake", "openai_base_url": f"{vendor_server.url}/v1"}

@@ -1,6 +1,7 @@
 """`app people` and `app retention`, as a data protection officer and an operator use them."""
 
 import json
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from app.cli import people
 from app.errors import BadInput, Held
 from app.settings import ROOT
+from app.work.named_cases import naming
 from tests.conftest import SECRET
 
 PERSON = "sam.reyes"
@@ -87,3 +89,17 @@ def test_what_is_due_is_shown_and_deleted_on_demand(run, database_copy):
 def test_a_command_without_reason_or_confirmation_does_nothing(run, words):
     with pytest.raises(BadInput):
         run("people", *words)
+
+
+@pytest.mark.proves("SEC-11")
+def test_the_cases_that_name_a_person_are_listed_and_taken_out(run, monkeypatch, tmp_path):
+    file = tmp_path / "evals" / "cases.yaml"
+    file.parent.mkdir()
+    file.write_text(f"cases:\n  - id: hers\n    as: {PERSON}\n  - id: his\n    as: olga.petrov\n")
+    # A use case lives in the repository, which a test leaves as it is.
+    moved = lambda usecases: {"handbook": replace(usecases["handbook"], folder=tmp_path)}  # noqa: E731
+    monkeypatch.setattr(people, "naming", lambda usecases, person: naming(moved(usecases), person))
+    assert run("people", "cases", PERSON) == (0, "usecases/handbook/evals/cases.yaml:2 hers\n")
+    assert "hers: taken out" in run("people", "remove-cases", PERSON)[1]
+    assert file.read_text() == "cases:\n  - id: his\n    as: olga.petrov\n"
+    assert run("people", "cases", PERSON) == (0, f"no evaluation case names {PERSON}\n")

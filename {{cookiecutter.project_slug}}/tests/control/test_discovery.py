@@ -7,9 +7,10 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 
 from app.control import discovery
-from app.control.discovery import is_safe, signing_keys
+from app.control.discovery import signing_keys
 from app.control.oidc import OidcIssuer
 from app.errors import DependencyDown, Unauthenticated
+from app.refusals import is_safe
 from tests.control.oidc_ground import URL, Wire, verifying
 from tests.fakes.issuer import Issuer
 

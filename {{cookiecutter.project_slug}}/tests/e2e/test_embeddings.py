@@ -182,7 +182,8 @@ async def test_a_killed_worker_is_followed_by_one_that_goes_on_and_searches_neve
         started = await asyncio.to_thread(stack.run, "embeddings", "start")
         assert started.returncode == 0, started.stderr
         with psycopg.connect(stack.engines.database_url, autocommit=True) as owner:
-            await until(lambda: owner.execute("SELECT max(done) FROM jobs WHERE kind = 'embed'").fetchone()[0] > 0)
+            await until(lambda: owner.execute("SELECT to_regclass('vectors_2')").fetchone()[0])
+            await until(lambda: owner.execute("SELECT count(*) FROM vectors_2").fetchone()[0])
             stack.kill("worker-turns")
             (before,) = owner.execute("SELECT count(*) FROM vectors_2").fetchone()
             assert 0 < before < 1000

@@ -18,7 +18,7 @@ from app.domain.usecase import UseCase
 from app.settings import ROOT
 from app.wiring.service import Service, build
 from tests.api.asking import parsed
-from tests.conftest import SECRET, make_settings
+from tests.conftest import CONFIG, SECRET, make_settings
 from tests.fakes.fixtures import RunningVendor
 
 # Ladders, by what stands below the model that fails; `{n}` makes every case's models its own, so that one case's
@@ -123,10 +123,8 @@ def models(cases: int) -> str:
 @asynccontextmanager
 async def bench(engines: tuple[str, str], vendor: RunningVendor, folder: Path, *, cases: int) -> AsyncIterator["Bench"]:
     """Build a service whose two vendors are both the fake; the documents of `handbook` were read before."""
-    copytree(ROOT / "config", folder / "config")
+    copytree(CONFIG, folder / "config")
     (folder / "config" / "models.toml").write_text(models(cases))
-    # One person asks hundreds of times a minute here.
-    (folder / "config" / "limits.toml").unlink()
     settings = make_settings(
         *engines,
         config_dir=folder / "config",

@@ -6,11 +6,14 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 from shutil import copytree
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from app.domain.access import Access
+from app.domain.source import Bucket, Query
 from app.errors import CannotStart
 from app.settings import ROOT
 from app.store import standing
@@ -123,6 +126,24 @@ def test_settings_contracts_prompts_and_models_are_told_together(start, tmp_path
 def test_an_owner_of_a_contract_that_nobody_is_is_refused():
     (line,) = refusing.owner_faults("plain", {"workflow": "ada@tidewater.test", "cost": "cost@example.com"})
     assert "usecases/plain/contract.toml, owners.cost" in line and "name a person" in line
+
+
+def test_a_source_that_is_read_without_tls_is_refused(monkeypatch):
+    everybody, plain = Access(readers=("everyone",)), "postgresql://reader@wiki.example.com/wiki"
+    monkeypatch.setenv("WIKI_URL", plain)
+    monkeypatch.setenv("TLS_URL", f"{plain}?sslmode=verify-full")
+    given = [
+        Bucket("files", bucket="b", rights="tags", endpoint_url="http://s3.example.com"),
+        Bucket("safe", bucket="b", rights="tags", endpoint_url="https://s3.example.com"),
+        Bucket("usual", bucket="b", rights="tags"),
+        Query("wiki", url_env="WIKI_URL", sql="", rights=everybody),
+        Query("encrypted", url_env="TLS_URL", sql="", rights=everybody),
+    ]
+    allowed = SimpleNamespace(plain_hosts="s3.example.com")
+    files, wiki = refusing.plain_sources(given, SimpleNamespace(plain_hosts=""))
+    assert files.startswith("files reaches s3.example.com without TLS; write https://")
+    assert wiki.startswith("wiki reaches wiki.example.com without TLS; add ?sslmode=verify-full")
+    assert [line.split()[0] for line in refusing.plain_sources(given, allowed)] == ["wiki"]
 
 
 @pytest.mark.proves("SEC-7")
