@@ -23,7 +23,10 @@ def test_where_clouds_keep_secrets_is_refused_in_any_case(host: str) -> None:
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_a_private_network_is_asked_where_it_is_meant(host: str) -> None:
-    ensure_outside(f"http://{host}/", internal=True, cure="do this")
+    url = f"http://{host}/"
+    ensure_outside(url, internal=True, cure="do this")
+    with pytest.raises(Inside, match="do this"):
+        ensure_outside(url, internal=False, cure="do this")
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254"])

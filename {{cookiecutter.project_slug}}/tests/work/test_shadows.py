@@ -221,8 +221,9 @@ async def test_one_job_at_a_time_works_on_a_use_case(shadowed):
     turn = turns.turn(usecase=shadowed.service.usecases["handbook"])
     await table.put(shadowed.service.database, turn, "cheap", Asked(LEAVE, {}, (), (), (), {}, (), ""), most=100)
     looks = await asyncio.gather(*(shadowed.service.trying.shadows.look() for _ in range(4)))
-    (job_id,) = [job_id for found in looks for job_id in found]
-    await shadowed.service.jobs.run(job_id)
+    begun = [job_id for found in looks for job_id in found]
+    assert len(begun) == 1
+    await shadowed.service.jobs.run(begun[0])
 
 
 async def test_a_service_that_stops_has_everything_in_the_queue(shadowed):
