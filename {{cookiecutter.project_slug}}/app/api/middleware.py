@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.gate import Gate, too_large
-from app.api.problems import problem
+from app.api.problems import broken, problem
 from app.errors import Overloaded
 from app.telemetry import tracing
 from app.telemetry.logging import bound
@@ -37,8 +37,12 @@ class Envelope:
         request_id = given if REQUEST_ID.fullmatch(given) and mask(given) == given else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        begun = False
+
         async def enveloped(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers.update(tracing.inject())
@@ -48,14 +52,23 @@ class Envelope:
             await send(message)
 
         with bound(request_id=request_id):
-            counted = _counted(receive, self._gate.most_bytes(scope))
-            if fault := self._gate.fault(scope):
-                # Said before anything is read.
-                await problem(Request(scope), fault)(scope, receive, enveloped)
-            elif scope["method"] == "POST" and scope["path"].endswith(TURNS):
-                await self._turn(scope, counted, enveloped)
-            else:
-                await self._app(scope, counted, enveloped)
+            try:
+                await self._inside(scope, receive, enveloped)
+            except Exception as error:
+                # Answered in here: further out it would go without its id and the headers of every response.
+                if begun:
+                    raise
+                await (await broken(Request(scope), error))(scope, receive, enveloped)
+
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        counted = _counted(receive, self._gate.most_bytes(scope))
+        if fault := self._gate.fault(scope):
+            # Said before anything is read.
+            await problem(Request(scope), fault)(scope, receive, send)
+        elif scope["method"] == "POST" and scope["path"].endswith(TURNS):
+            await self._turn(scope, counted, send)
+        else:
+            await self._app(scope, counted, send)
 
     async def _turn(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A turn's deadline runs from when it is begun: without a bound an overload would have all of them wait before.

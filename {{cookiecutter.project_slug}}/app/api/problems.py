@@ -1,6 +1,7 @@
 """Errors on the wire: RFC 9457 problem documents, declared in OpenAPI, each explained at its own address."""
 
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from app.telemetry.scrub import clean
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+# Fields of ours, places in lists, and pydantic's names of types; a key of a caller's mapping may be anything.
+_FIELD = re.compile(r"[\w\[\],-]{1,100}")
 router = APIRouter(tags=["problems"])
 
 
@@ -100,8 +103,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """Name a part of the request; a key that is no Unicode is shown with question marks."""
-    place = ".".join(str(part) for part in loc[1:]) or str(loc[0])
+    """Name a part of the request; a key that is no name may be a person's data, and is not repeated."""
+    place = ".".join(str(part) if _FIELD.fullmatch(str(part)) else quoted(str(part)) for part in loc[1:]) or str(loc[0])
     return place.encode("utf-8", "replace").decode()
 
 
@@ -119,7 +122,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _broken(request: Request, error: Exception) -> JSONResponse:
+async def broken(request: Request, error: Exception) -> JSONResponse:
+    """Answer for an error that nobody foresaw; the log says where it came from, and the answer does not."""
     log.error("request.broke", route=route_of(request), error=type(error).__name__, exc_info=error)
     return problem(request, AppError("Something broke on our side; the request id helps us find it."))
 
@@ -129,7 +133,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, broken)
 
 
 @router.get("/problems/{slug}", response_class=PlainTextResponse, responses={404: declared()[400]})

@@ -58,7 +58,7 @@ def prove(arguments: argparse.Namespace, console_: Console) -> Proof:
             tally = asyncio.run(_thrown(running, arguments, lambda: progress.advance(task)))
             tally.hear("metrics", httpx2.get(f"{running.url}/metrics", timeout=PATIENCE_S).text)
         for log in sorted(folder.glob("*.log")):
-            tally.hear(f"log {log.name}", log.read_text(errors="replace"))
+            tally.read_log(log.name, log.read_text(errors="replace"))
         tally.hear("spans", b"".join(collector.raw).decode(errors="replace"))
         return judged(tally, {"requests": arguments.count, "seed": arguments.seed, "at once": arguments.at_once})
 
@@ -79,7 +79,7 @@ def judged(tally: Tally, settings: Mapping[str, Any]) -> Proof:
         Claim(
             "no request gets a 5xx but the named refusals, and every refusal is a problem document",
             not tally.faults and count > 0,
-            "; ".join(sorted(tally.faults, key=_worst)[:SHOWN]) or f"{count} requests",
+            "; ".join([*sorted(tally.faults, key=_worst)[:SHOWN], *tally.broke[:SHOWN]]) or f"{count} requests",
         ),
         Claim(
             "nothing planted stands in logs, spans, metrics or error answers",
@@ -94,6 +94,7 @@ def judged(tally: Tally, settings: Mapping[str, Any]) -> Proof:
         "named refusals": dict(tally.named),
         "no client can write": tally.unsent,
         "streams without an end": tally.left,
+        "sent again after a connection was closed": tally.again,
         "routes": len(tally.labels),
         "fewest on a route": min(tally.labels.values(), default=0),
         "read for planted words": dict(tally.read),

@@ -52,11 +52,20 @@ class Tally:
     ids: list[str] = field(default_factory=list)
     unsent: int = 0
     left: int = 0
+    again: int = 0
+    broke: list[str] = field(default_factory=list)
 
     def hear(self, where: str, text: str, *, of: str = "", words: Sequence[str] = planted.EVERY) -> None:
         """Look for planted words in what the service tells about itself."""
         self.read[where] += len(text)
-        self.heard += [f"{word} in {where}{of}" for word in planted.found_in(text, words)]
+        self.heard += [
+            f"{word} in {where}{of}{_around(word, text) if of else ''}" for word in planted.found_in(text, words)
+        ]
+
+    def read_log(self, name: str, text: str) -> None:
+        """Look for planted words in a log, and keep what it says of errors that nobody foresaw."""
+        self.hear(f"log {name}", text)
+        self.broke += [line[:1000] for line in text.splitlines() if ".broke" in line or "Exception in ASGI" in line]
 
     def take(self, shot: Shot, answer: httpx2.Response | None, seconds: float) -> None:
         """Judge one answer, and keep the ids that it names; None is a stream that was left."""
@@ -84,6 +93,11 @@ class Tally:
             self.faults.append(f"{shot.made} {shot.method} {shot.url[:200]} {shot.body[:200]!r}: {fault}")
         elif answer.status_code < 300 and len(self.ids) < MOST_IDS:
             self.ids += _ids(body)
+
+
+def _around(word: str, text: str) -> str:
+    place = text.casefold().find(word.replace(" ", "").casefold())
+    return f": {text[max(0, place - 60) : place + 60]!r}" if place >= 0 else ""
 
 
 def _fault(shot: Shot, answer: httpx2.Response, body: str) -> str:
@@ -173,7 +187,7 @@ class Thrower:
             # What no client can write; the tests of the gate write such bytes themselves.
             self.tally.unsent += 1
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
-            self.tally.faults.append(f"{shot.made} {shot.method} {shot.url[:200]} {headers}: {error!r}")
+            self.tally.faults.append(f"{shot.made} {shot.method} {shot.url[:200]} {sorted(headers)}: {error!r}")
         else:
             self.tally.take(shot, answer, time.monotonic() - started)
 
@@ -183,7 +197,12 @@ class Thrower:
         is_endless = any(each in shot.url for each in ENDLESS)
         try:
             async with asyncio.timeout(LISTEN_S if is_endless else PATIENCE_S):
-                return await self._door.send(request)
+                try:
+                    return await self._door.send(request)
+                except (httpx2.ReadError, httpx2.RemoteProtocolError):
+                    # A server may hang up on an idle connection in the moment in which it is used again.
+                    self.tally.again += 1
+                    return await self._door.send(request)
         except (TimeoutError, httpx2.ReadTimeout):
             if is_endless:
                 return None

@@ -1,5 +1,7 @@
 """A tool with effects through the doors: proposed, seen, edited, approved by somebody else, done by a worker."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.agents import LOOK_UP, REFUND, Desk
@@ -115,3 +117,10 @@ async def test_nothing_is_proposed_by_an_evaluation(desk: Desk) -> None:
     async with desk.service.database.work() as work:
         rows = await work.sql("SELECT count(*) FROM reviews WHERE turn_id = :id", id=ended.id)
     assert (ended.outcome, rows.scalar_one()) == ("escalated_review", 0)
+
+
+async def test_a_key_that_somebody_made_up_is_not_repeated(client, as_):
+    body = {"approve": True, "reason": "r", "arguments": {"hunter2!pass word": {}}}
+    url = f"/v1/admin/reviews/{uuid4()}"
+    response = await client.post(url, json=body, headers=as_("hana.lind"))
+    assert response.status_code == 422 and "hunter2" not in response.text and "arguments" in response.text

@@ -201,3 +201,10 @@ async def test_what_a_person_can_read_is_counted_by_source_and_rule(client, as_,
     assert handbook["readable"] == sum(each.facts.source == "handbook" for each in seen)
     assert handbook["documents"] == handbook["readable"] + sum(handbook["kept_out"].values())
     assert handbook["kept_out"].keys() == {"readers"} and handbook["by"]["everyone"] >= 1
+
+
+@pytest.mark.proves("REL-8")
+@pytest.mark.parametrize("path", ["documents/%00/readers", "documents/a%00b/readers", "people/%00/documents"])
+async def test_a_name_that_no_database_can_hold_is_refused(client, as_, path):
+    response = await client.get(f"/v1/admin/{path}", params={"reason": "to see"}, headers=as_("olga.petrov"))
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json"), response.text

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from app.api.gate import Gate
 from app.api.middleware import Envelope
@@ -25,6 +26,26 @@ async def test_a_body_that_is_too_large_is_a_problem_like_any_other(client, as_,
     assert response.status_code == 413, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+@pytest.mark.proves("REL-8")
+async def test_an_error_that_nobody_foresaw_is_a_problem_with_its_id_and_every_header_and_says_nothing_of_itself():
+    async def breaks(scope, receive, send):
+        if scope["path"] == "/late":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError("the secret of sam.reyes")
+
+    transport = httpx2.ASGITransport(app=Envelope(breaks, gate=Gate(), turns_at_once=1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as door:
+        with capture_logs() as logs:
+            answer = await door.get("/v1/me")
+        assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+        assert answer.headers["content-security-policy"] and "secret" not in answer.text
+        assert [(log["event"], log["error"]) for log in logs] == [("request.broke", "ZeroDivisionError")]
+        # What has begun cannot be taken back: the server hangs up.
+        with pytest.raises(ZeroDivisionError):
+            await door.get("/late")
 
 
 @pytest.mark.proves("REL-8")
