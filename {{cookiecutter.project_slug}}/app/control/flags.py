@@ -22,7 +22,7 @@ from app.domain.switch import EVERYTHING, Notice, Off, switch_key
 from app.errors import AppError, BadInput, Conflict, NotFound, quoted
 from app.store import flags as table
 from app.store.background import ended
-from app.store.broadcast import Broadcast
+from app.store.broadcast import Broadcast, follow
 from app.store.db import Database
 from app.store.flags import Change, FlagRow
 
@@ -70,7 +70,10 @@ class Flags:
             log.error("flags.unknown", error=error.detail)
         for row in self.expired():
             log.warning("flag.expired", key=row["key"], owner=row["owner"], expires_on=str(row["expires_on"]))
-        self._tasks = [asyncio.create_task(task()) for task in (self._listen, self._poll, self._watch)]
+        self._tasks = [
+            asyncio.create_task(follow(self._broadcast, CHANNEL, self.refresh, poll_s=self._poll_s)),
+            asyncio.create_task(self._watch()),
+        ]
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -282,15 +285,6 @@ class Flags:
         for call in self.on_change:
             call()
 
-    async def _listen(self) -> None:
-        async for _ in self._broadcast.listen(CHANNEL):
-            await self._try_refresh()
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_s)
-            await self._try_refresh()
-
     async def _watch(self) -> None:
         """Look for the file and at the ends of changes: neither needs anything that could be away."""
         while True:
@@ -300,12 +294,6 @@ class Flags:
                 self._wake()
             if self._rules and self._rules.ends_at and self._rules.ends_at <= datetime.now(UTC):
                 self._take(list(self._rules.rows.values()))
-
-    async def _try_refresh(self) -> None:
-        try:
-            await self.refresh()
-        except AppError as error:
-            log.warning("flags.stale", age_s=round(self.age_s), error=error.detail)
 
 
 def _versions(rows: Any) -> dict[str, int]:

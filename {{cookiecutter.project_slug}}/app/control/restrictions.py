@@ -18,7 +18,7 @@ from app.domain.identity import Principal
 from app.errors import AppError, BadInput, Restricted, quoted
 from app.store import restrictions as table
 from app.store.background import ended
-from app.store.broadcast import Broadcast
+from app.store.broadcast import Broadcast, follow
 from app.store.db import Database
 from app.store.restrictions import Cause, Restriction, What
 from app.telemetry import metrics
@@ -38,16 +38,20 @@ class Restrictions:
         self._database, self._broadcast, self._poll_s = database, broadcast, poll_s
         self._known: Mapping[str, Restriction] = {}
         self._networks: tuple[Restriction, ...] = ()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read all, and go on listening; a database that is away does not stop the start."""
-        await self._try_refresh()
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._poll())]
+        try:
+            await self.refresh()
+        except AppError as error:
+            log.error("restrictions.unknown", error=error.detail)
+        self._following = asyncio.create_task(follow(self._broadcast, CHANNEL, self.refresh, poll_s=self._poll_s))
 
     async def stop(self) -> None:
         """Stop listening."""
-        await ended(*self._tasks)
+        if self._following:
+            await ended(self._following)
 
     async def refresh(self) -> None:
         """Read those that stand."""
@@ -109,21 +113,6 @@ class Restrictions:
         """Have every process read them now."""
         await self._broadcast.publish(CHANNEL, "")
         await self.refresh()
-
-    async def _listen(self) -> None:
-        async for _ in self._broadcast.listen(CHANNEL):
-            await self._try_refresh()
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_s)
-            await self._try_refresh()
-
-    async def _try_refresh(self) -> None:
-        try:
-            await self.refresh()
-        except AppError as error:
-            log.warning("restrictions.stale", error=error.detail)
 
 
 def new(subject: str, *, what: What, minutes: int | None, by: str, because: str, cause: Cause) -> Restriction:

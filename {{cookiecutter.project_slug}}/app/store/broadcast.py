@@ -1,11 +1,13 @@
 """Redis: the broadcast that tells every process at once, and nothing that would be lost with it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from app.errors import AppError
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
@@ -56,3 +58,24 @@ class Broadcast:
         """Close every connection."""
         await self._redis.aclose()
         await self._listener.aclose()
+
+
+async def follow(broadcast: Broadcast, channel: str, refresh: Callable[[], Awaitable[None]], *, poll_s: float) -> None:
+    """Refresh for ever: when a channel speaks, and every `poll_s` seconds; whoever fails keeps what it knew."""
+
+    async def once() -> None:
+        try:
+            await refresh()
+        except AppError as error:
+            log.warning("broadcast.stale", channel=channel, error=error.detail)
+
+    async def told() -> None:
+        async for _ in broadcast.listen(channel):
+            await once()
+
+    async def polled() -> None:
+        while True:
+            await asyncio.sleep(poll_s)
+            await once()
+
+    await asyncio.gather(told(), polled())

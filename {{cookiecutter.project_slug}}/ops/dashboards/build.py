@@ -44,6 +44,7 @@ def rate(metric: str, *, by_: str, where: str = "") -> str:
 _ASKED = '{usecase=~"$usecase",channel!~"evaluation|shadow"}'
 _ANSWERED = '{usecase=~"$usecase",family="answered",channel!~"evaluation|shadow"}'
 _CASE = '{usecase=~"$usecase"}'
+_NOT_ANSWERED = '{usecase=~"$usecase",family!="answered"}'
 _ERRORS = '{http_response_status_code=~"5.."}'
 
 ROWS: dict[str, tuple[Panel, ...]] = {
@@ -138,17 +139,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "s",
             (quantile(0.95, "model_wait_seconds", by_="model"), by("model")),
             ("max by (model) (model_breaker_open)", f"{by('model')}, closed: 1"),
+            help_="ModelBreakerOpen: calls keep failing, one at a time is tried (REL-7).",
         ),
         panel("Retries", "reqps", (rate("model_retries_total", by_="model"), by("model"))),
         panel("Model calls, p95", "s", (quantile(0.95, "model_call_duration_seconds", by_="model"), by("model"))),
-        panel(
-            "Held back, and retries",
-            "short",
-            ("max by (model) (model_breaker_open)", f"{by('model')}, held back"),
-            (rate("model_retries_total", by_="model"), f"{by('model')}, retries a second"),
-            help_="ModelBreakerOpen: calls keep failing, one at a time is tried (REL-7).",
-        ),
-        panel("Wait before a model, p95", "s", (quantile(0.95, "model_wait_seconds", by_="model"), by("model"))),
         panel(
             "Retrieval, p95",
             "s",
@@ -167,7 +161,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
     ),
     "Work in the queue": (
-        panel("Open jobs", "short", ("max by (status) (jobs_open)", by("status"))),
+        panel(
+            "Open jobs, and jobs that failed within a day",
+            "short",
+            ("max by (status) (jobs_open)", by("status")),
+            ("max(dead_jobs)", "failed"),
+        ),
         panel("Outbox", "short", ("max(outbox_unsent)", "unsent"), ("max(outbox_oldest_seconds)", "oldest, seconds")),
         panel("Jobs that ended", "reqps", (rate("jobs_total", by_="kind, status"), f"{by('kind')} {by('status')}")),
         panel("Wait before a job starts, p95", "s", (quantile(0.95, "job_queue_wait_seconds", by_="kind"), by("kind"))),
@@ -188,6 +187,56 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (rate("reviews_decided_total", by_="kind, decision", where=_CASE), f"{by('kind')} {by('decision')}"),
         ),
         panel("Time to a decision, p95", "s", (quantile(0.95, "review_wait_seconds", by_="kind"), by("kind"))),
+    ),
+    "What is tried, and how it goes": (
+        panel(
+            "Turns of each arm that fail or are refused",
+            "percentunit",
+            (
+                f"sum by (usecase, arm) (rate(arm_turns_total{_NOT_ANSWERED}[$__rate_interval]))"
+                f" / sum by (usecase, arm) (rate(arm_turns_total{_CASE}[$__rate_interval]))",
+                f"{by('usecase')} {by('arm')}",
+            ),
+        ),
+        panel(
+            "Time to the answer of each arm, p95",
+            "s",
+            (
+                quantile(0.95, "arm_turn_duration_seconds", by_="usecase, arm", where=_CASE),
+                f"{by('usecase')} {by('arm')}",
+            ),
+        ),
+        panel(
+            "Rollouts that were taken back",
+            "short",
+            (
+                f"sum by (usecase, metric) (increase(rollout_halts_total{_CASE}[1h]))",
+                f"{by('usecase')} {by('metric')}",
+            ),
+            (f"max by (usecase) (rollout_halted{_CASE})", f"{by('usecase')}, halted: 1"),
+            help_="RolloutHalted (CTL-2).",
+        ),
+        panel(
+            "Shadows",
+            "reqps",
+            (rate("shadow_runs_total", by_="usecase, result", where=_CASE), f"{by('usecase')} {by('result')}"),
+            (f"max by (usecase) (shadows_waiting{_CASE})", f"{by('usecase')}, waiting"),
+        ),
+    ),
+    "What others are told": (
+        panel(
+            "Events sent to webhooks",
+            "reqps",
+            (rate("webhook_deliveries_total", by_="webhook, result"), f"{by('webhook')} {by('result')}"),
+            help_="WebhookFailing (OPS-1).",
+        ),
+        panel(
+            "Events that wait for a receiver, and that were given up",
+            "short",
+            ("max by (webhook) (webhook_waiting)", by("webhook")),
+            ("max by (webhook) (webhook_dead)", f"{by('webhook')}, given up"),
+        ),
+        panel("Age of the oldest event that waits", "s", ("max by (webhook) (webhook_oldest_seconds)", by("webhook"))),
     ),
     "What is kept out, and kept": (
         panel(
@@ -272,8 +321,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Kill switch",
             "short",
             ("max by (usecase) (ai_paused)", f"paused: {by('usecase')}"),
+            ("max by (subject) (switch_off) > 0", f"off: {by('subject')}"),
             ("max(flags_age_seconds)", "age of the flags, seconds"),
-            help_="AiPaused, FlagsStale (CTL-1).",
+            ("max(flags_expired)", "flags whose day of review has passed"),
+            help_="AiPaused, FlagsStale, FlagExpired (CTL-1).",
         ),
         panel(
             "Age of the directory",
