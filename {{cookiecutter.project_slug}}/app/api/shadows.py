@@ -117,7 +117,7 @@ async def trials(
     return [trial.as_json() for trial in found]
 
 
-@router.get("/{usecase}/{candidate}", response_model=list[PairOut], responses=declared(403))
+@router.get("/{usecase}/{candidate}", response_model=list[PairOut], responses=declared(403, 404))
 async def pairs(usecase: str, candidate: str, service: Here, who: Reader) -> Any:
     """List the newest turns that both answered, those that differ first."""
     return await service.trying.trials.pairs(who, usecase, candidate)

@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.identity import Permission, Principal
 from app.domain.rollout import Candidate
 from app.domain.usecase import UseCase
-from app.errors import Forbidden
+from app.errors import Forbidden, NotFound, quoted
 from app.evaluation.side_by_side import SideBySide, of_runs
 from app.store import comparisons, quoting, shadows
 from app.store.db import Database
@@ -85,13 +85,15 @@ class Trials:
         return [await self._trial(each) for each in found]
 
     async def pairs(self, who: Principal, usecase: str, candidate: str, *, most: int = SHOWN) -> list[dict[str, Any]]:
-        """Give the newest runs with both answers, those that differ first. Raises Forbidden.
+        """Give the newest runs with both answers, those that differ first. Raises Forbidden, NotFound.
 
         Words that stand on documents which this person may not read are withheld.
         """
         _needs(who)
         case = self.usecases.get(usecase)
-        if case is None or not case.contract.access.shows_others(who):
+        if case is None:
+            raise NotFound(f"There is no use case {quoted(usecase)}; there are: {', '.join(self.usecases)}.")
+        if not case.contract.access.shows_others(who):
             raise Forbidden("You may not read other people's turns of this use case.")
         async with self.database.work(claims=who.claims) as work:
             runs = await shadows.runs(work, usecase, candidate, most=10 * most)
