@@ -22,12 +22,20 @@ AppError
 import re
 from typing import Any, ClassVar
 
-_NAME = re.compile(r"[\w.:@-]{1,100}")
+# Ids of ours may hold digits, but a row as long as this is somebody's card or account.
+_NAME = re.compile(r"(?!.*\d{13})[\w.:@-]{1,100}")
+# Also pydantic's names of types, such as `list[str]`.
+_FIELD = re.compile(r"[A-Za-z_\[\],-]{1,60}\d{0,2}[a-z_]{0,40}")
 
 
 def quoted(name: str) -> str:
     """Give a name as an error may repeat it: in quotes; what is no name may be a person's data, and is not repeated."""
     return repr(name) if _NAME.fullmatch(name) else "that was sent"
+
+
+def field_name(name: str) -> str:
+    """Give a field's name as an error may repeat it: whoever sends it may have put a value or a secret in its place."""
+    return name if _FIELD.fullmatch(name) else "a field that was sent"
 
 
 class AppError(Exception):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import Here, needs
@@ -15,7 +15,6 @@ from app.work.readers import Readable, Readers
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Inspector = Annotated[Principal, Depends(needs(Permission.INSPECT_DOCUMENTS))]
 Name = Annotated[Text, Field(min_length=1, max_length=500)]
-Named = Annotated[Text, Path(min_length=1, max_length=500)]
 Reason = Annotated[Text, Query(min_length=1, max_length=500, description="why you look; kept in the audit")]
 Groups = Annotated[list[Text] | None, Query(max_length=100, description="groups of the person's identity token")]
 
@@ -35,13 +34,13 @@ class WhyIn(BaseModel):
 
 
 @router.get("/documents/{document:path}/readers", response_model=list[Readers], responses=declared(403, 404))
-async def readers(document: Named, service: Here, who: Inspector, reason: Reason) -> Any:
+async def readers(document: Name, service: Here, who: Inspector, reason: Reason) -> Any:
     """Say who can read a document (id, path or title): its access, since when, by which job, and each known person."""
     return await service.inspection.readers(who, document, because=reason)
 
 
 @router.get("/people/{person}/documents", response_model=Readable, responses=declared(403, 404))
-async def readable(person: Named, service: Here, who: Inspector, reason: Reason, group: Groups = None) -> Any:
+async def readable(person: Name, service: Here, who: Inspector, reason: Reason, group: Groups = None) -> Any:
     """Say how many documents of each source a person can read, by which names, and what keeps the others from them."""
     return await service.inspection.readable(who, person, because=reason, groups=tuple(group or ()))
 

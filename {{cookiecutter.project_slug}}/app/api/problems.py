@@ -1,7 +1,6 @@
 """Errors on the wire: RFC 9457 problem documents, declared in OpenAPI, each explained at its own address."""
 
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,13 +12,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from app.api import openai_errors
-from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, quoted
+from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, field_name, quoted
 from app.telemetry.scrub import clean
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
-# Fields of ours, places in lists, and pydantic's names of types; a key of a caller's mapping may be anything.
-_FIELD = re.compile(r"[\w\[\],-]{1,100}")
 router = APIRouter(tags=["problems"])
 
 
@@ -103,9 +100,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """Name a part of the request; a key that is no name may be a person's data, and is not repeated."""
-    place = ".".join(str(part) if _FIELD.fullmatch(str(part)) else quoted(str(part)) for part in loc[1:]) or str(loc[0])
-    return place.encode("utf-8", "replace").decode()
+    """Name a part of the request."""
+    return ".".join(field_name(part) if isinstance(part, str) else str(part) for part in loc[1:]) or str(loc[0])
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,6 @@
 """Routes that speak HTML: what goes wrong on a page is told on a page, and strangers are sent to sign in."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from app.console.html import fault_page
 from app.console.session import SIGN_IN
 from app.control.auth import SAFE
-from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, Unauthenticated, quoted
+from app.errors import AppError, BadInput, Malformed, NotFound, TooLarge, Unauthenticated, field_name
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -62,10 +62,4 @@ def _readable(error: RequestValidationError) -> AppError:
     faults = error.errors()
     if all(fault["loc"][0] == "path" for fault in faults):
         return NotFound("There is no such page.")
-    return BadInput("; ".join(f"{_field(fault)}: {fault['msg']}" for fault in faults))
-
-
-def _field(fault: Mapping[str, Any]) -> str:
-    # The name of a field that we do not have is a visitor's text like any other.
-    name = str(fault["loc"][-1])
-    return f"the field {quoted(name)}" if fault["type"] == "extra_forbidden" else name
+    return BadInput("; ".join(f"{field_name(str(fault['loc'][-1]))}: {fault['msg']}" for fault in faults))

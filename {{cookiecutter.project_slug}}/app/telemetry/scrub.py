@@ -24,7 +24,7 @@ _PATTERNS = (
     # An account (IBAN), a card, a telephone number with its country; ids of ours hold letters or no groups.
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account]"),
     (re.compile(r"(?<!\w)\+\d(?:[ ()/-]{0,2}\d){7,14}(?!\w)"), "[phone]"),
-    (re.compile(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w.-])"), "[number]"),
+    (re.compile(r"(?<![\w-])(?<!\d\.)(?:\d[ -]?){12,18}\d(?![\w-]|\.\d)"), "[number]"),
 )
 
 

@@ -345,7 +345,6 @@ GRANT SELECT, UPDATE, DELETE ON sessions, messages, feedback, idempotency, job_i
     semantic_answers, reservations, budgets, evaluations, incidents TO app_keeper;
 GRANT SELECT, INSERT, UPDATE, DELETE ON holds, erasures TO app_keeper;
 GRANT SELECT, DELETE ON sign_ins TO app_keeper;
-GRANT SELECT, UPDATE (report) ON evaluations TO app_keeper;
 GRANT SELECT, INSERT ON data_keys TO app_keeper;
 GRANT SELECT, UPDATE (created_by, revoked_by, revoked_at) ON api_keys TO app_keeper;
 GRANT SELECT, UPDATE ON retention_state TO app_keeper;

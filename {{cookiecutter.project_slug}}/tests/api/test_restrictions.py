@@ -13,6 +13,7 @@ from app.cli import restrictions as commands
 from app.settings import ROOT
 from app.store import audit
 from app.wiring.service import Service
+from tests.api import asking
 from tests.conftest import SECRET
 
 pytestmark = pytest.mark.proves("SEC-2", "REL-5")
@@ -56,6 +57,25 @@ async def test_an_operator_sets_sees_and_lifts_one_over_http(client, service, as
         ("restriction.lift", "it was honest"),
         ("restriction.set", "asks in even steps"),
     ]
+
+
+async def test_who_may_not_ask_is_refused_at_every_door_that_costs_money_and_may_still_look(client, service, as_):
+    olga, restrictions = as_("olga.petrov"), service.limiting.restrictions
+    jobs = "/v1/usecases/handbook/jobs"
+    doors: list[tuple[str, dict[str, Any], Headers]] = [
+        (asking.URL, asking.LEAVE, olga),
+        (asking.URL, asking.LEAVE, olga | {"Accept": "text/event-stream"}),
+        (jobs, {"items": [asking.LEAVE]}, olga),
+    ]
+    made = await restrictions.restrict("user:olga.petrov", minutes=5, by="hana.lind", because="asks in even steps")
+    try:
+        for url, body, headers in doors:
+            refused = await client.post(url, json=body, headers=headers)
+            assert refused.status_code == 429 and refused.json()["restriction"]["what"] == "ask", refused.text
+        assert (await client.get("/v1/jobs", headers=olga)).status_code == 200
+    finally:
+        await restrictions.lift(made.id, by="hana.lind", because="the test is over")
+    assert (await client.post(asking.URL, json=asking.LEAVE, headers=olga)).status_code == 200
 
 
 @pytest.mark.parametrize(

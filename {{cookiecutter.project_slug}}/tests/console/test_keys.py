@@ -84,6 +84,13 @@ async def test_a_form_that_makes_no_sense_makes_and_changes_nothing(
     assert page.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("typed", ["strangeX4539578763621486", "X-sk-live7Qm2vT9xLr4cWd8y", "4539578763621486"])
+async def test_a_field_that_somebody_made_up_is_not_repeated(opened: Office, olga: dict[str, str], typed: str) -> None:
+    form = {"key_id": "0123456789ab", "what": "revoke", "reason": "r", typed: "", "kye_id": "x"}
+    page = await opened.door.post(f"{PAGE}/change", data=form, headers=olga)
+    assert page.status_code == 422 and typed not in page.text and "kye_id" in page.text
+
+
 async def test_other_sites_and_other_people_get_nowhere(opened: Office, seen: Seen, olga: dict[str, str]) -> None:
     foreign = await opened.door.post(PAGE, data=NEW, headers={**olga, "Origin": "https://evil.example"})
     assert foreign.status_code == 403 and not KEY.search(foreign.text)

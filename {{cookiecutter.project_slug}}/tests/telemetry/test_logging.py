@@ -10,6 +10,7 @@ import structlog
 
 from app.telemetry import logging as logs
 from app.telemetry import tracing
+from app.telemetry.scrub import mask
 from tests.telemetry.conftest import PLANTED, PLANTED_EMAIL, PLANTED_QUESTION
 
 Captured = pytest.CaptureFixture[str]
@@ -26,6 +27,17 @@ def restored() -> Iterator[None]:
 
 def lines(captured: Captured) -> list[dict[str, Any]]:
     return [json.loads(line) for line in captured.readouterr().err.splitlines()]
+
+
+@pytest.mark.proves("OBS-7")
+@pytest.mark.parametrize(
+    "told", ["It was 4539578763621486.", "card:4539 5787 6362 1486, as before", "(4539578763621486)"]
+)
+def test_a_card_is_masked_wherever_it_stands_in_a_sentence(told: str) -> None:
+    assert "1486" not in mask(told)
+    assert mask("in 12345678901234.5 s, id 550e8400-e29b-41d4-a716-446655440000") == (
+        "in 12345678901234.5 s, id 550e8400-e29b-41d4-a716-446655440000"
+    )
 
 
 @pytest.mark.proves("OBS-7")
