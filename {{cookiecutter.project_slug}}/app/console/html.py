@@ -102,8 +102,9 @@ def fault_page(request: Request, error: AppError) -> HTMLResponse:
 
 
 def _back(request: Request) -> str:
-    path = request.url.path
-    return path.rsplit("/", 1)[0] if path.startswith("/console/") else "/"
+    """Give the page above; never the address itself, in which a visitor may have put anything."""
+    above = (path for _, path, *_ in PAGES if request.url.path.startswith(f"{path}/"))
+    return max(above, key=len, default="/")
 
 
 def when(moment: datetime | None) -> str:

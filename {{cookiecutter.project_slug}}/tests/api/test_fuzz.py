@@ -16,7 +16,7 @@ from ops.prove.throwing import Tally, Thrower, known_pages
 from tests.api.house import House, house
 from tests.conftest import read_samples
 
-COUNT, SEED = 1000, 7
+COUNT, SEED = 1700, 7
 SHOT = Shot("GET", "/v1/me", "GET /v1/me", "broken")
 PEOPLE = {
     "plain": {"may": ["turns.ask", "documents.write", "turns.see_cost", "turns.see_evidence"]},

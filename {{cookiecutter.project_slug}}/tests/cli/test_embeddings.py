@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from app.cli import costs, embeddings
+from app.cli import embeddings, ledger
 from app.cli.session import in_place
 from app.errors import BadInput, Conflict, NotFound
 from app.settings import ROOT
@@ -34,7 +34,7 @@ def run(database_copy, redis_url, vendor, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     app = typer.Typer()
     embeddings.register(app)
-    costs.register(app)
+    ledger.register(app)
 
     def made(*words, line=f'model = "{SPACE}"'):
         folder = copytree(ROOT / "config", tmp_path / "config", dirs_exist_ok=True)
