@@ -111,6 +111,17 @@ async def test_a_plain_question_is_not_shown_to_the_classifier(door, as_, vendor
     assert [call["purpose"] for call in (await served.story(told["turn_id"]))["calls"]] == ["answer"]
 
 
+async def test_an_order_in_an_earlier_message_does_not_reach_the_model_and_the_rest_does(door, as_, vendor):
+    mark = planned(vendor, "say=With a screwdriver.")
+    said = [("user", ORDER), ("assistant", "I cannot do that."), ("user", "It is a tablet."), ("assistant", "Good.")]
+    messages = [{"role": role, "content": text} for role, text in (*said, ("user", f"How do I open it? {mark}"))]
+    chat = {"model": "guarded", "messages": messages}
+    response = await door.post("/openai/v1/chat/completions", json=chat, headers=as_("sam.reyes"))
+    assert response.status_code == 200 and "screwdriver" in response.text, response.text
+    sent = str(vendor.requests[-1])
+    assert "It is a tablet." in sent and "Ignore all previous" not in sent
+
+
 @pytest.mark.parametrize(("on_fault", "outcome"), [("pass", "answered_model"), ("refuse", "refused_injection")])
 async def test_without_a_verdict_the_contract_decides(on_fault, outcome, door, as_, vendor, served):
     known = served.service.usecases["guarded"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.domain.outcome import Outcome
 from app.domain.turn import Finding
+from app.guard.disguise import repeats
 from app.guard.output import LEAK_WORDS, WORD, leaks
 from app.guard.pii import unmask
 from app.guard.stream import HELD_WORDS, StreamGuard, Withheld
@@ -37,8 +38,9 @@ class Seen:
         return "".join(self.deltas)
 
 
-def guard(seen, *checks, masks=MASKS):
+def guard(seen, *checks, masks=MASKS, asked=""):
     turn = turns.turn("standard", usecase=replace(turns.usecase("standard"), checks=checks))
+    turn = turn.with_(question=asked or turn.question)
     return StreamGuard(turn, seen, masks=masks, instructions=ORDERS)
 
 
@@ -75,6 +77,7 @@ CUTS = st.lists(st.integers(1, 30), max_size=60)
 @PATIENT
 @example(text=LEAK, cuts=[1] * 200, by_sentence=False)
 @example(text=f"So: {LEAK}", cuts=[5, 3], by_sentence=True)
+@example(text="Usebehind every statement and never guess at all when the passages disagree", cuts=[], by_sentence=False)
 @example(text="Write to <EMAIL_1> or <EMAIL_", cuts=[10, 3, 9, 2], by_sentence=False)
 async def test_however_it_is_cut_what_is_allowed_arrives_whole_and_what_is_not_never_does(text, cuts, by_sentence):
     seen, checks = Seen(), ((while_streaming(lambda turn, draft: None),) if by_sentence else ())
@@ -83,7 +86,7 @@ async def test_however_it_is_cut_what_is_allowed_arrives_whole_and_what_is_not_n
         await say(guard(seen, *checks), text, cuts)
     except Withheld:
         stopped = True
-    assert stopped == leaks(text, ORDERS)
+    assert stopped == (leaks(text, ORDERS) or repeats(text, ORDERS))
     assert not leaks(seen.text, ORDERS)
     assert unmask(text, MASKS).startswith(seen.text)
     if not stopped:
