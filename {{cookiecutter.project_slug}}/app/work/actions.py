@@ -10,7 +10,7 @@ import structlog
 from opentelemetry.trace import Status, StatusCode
 
 from app.control.people import People
-from app.domain.identity import Permission
+from app.domain.identity import Permission, Principal
 from app.domain.job import Job
 from app.domain.tool import BadArguments
 from app.domain.turn import Turn
@@ -27,9 +27,9 @@ UNKNOWN = "whether it was done is not known"
 
 
 class GoOn(Protocol):
-    """Raises when the job must stop, or when this tool must not be used now."""
+    """Raises when the job must stop, or when this tool, or anything for this person, must not be used now."""
 
-    def __call__(self, tool: str = "") -> None:
+    def __call__(self, who: Principal | None = None, tool: str = "") -> None:
         """Look whether the job may go on."""
         ...
 
@@ -65,15 +65,18 @@ class Actions:
         while True:
             go_on()
             async with self.database.work() as work:
-                await jobs.hold(work, job.id, lease=lease)
                 review = await reviews.get(work, review_id)
+            groups, unit = tuple(review["asker_groups"]), review["asker_unit"]
+            who = await self.people.principal(review["asker"], groups=groups, unit=unit)
+            async with self.database.work() as work:
+                await jobs.hold(work, job.id, lease=lease)
                 action = await table.begin(work, review_id)
                 if action is not None:
-                    # Raised here, nothing has begun: the use waits until its tool is turned on again.
-                    go_on(action["tool"])
+                    # Raised here, nothing has begun: the use waits until it is turned on again.
+                    go_on(who, action["tool"])
             if action is None:
                 return {"ran": ran}
-            ended = await self._use(review, action)
+            ended = await self._use(review, action, who)
             async with self.database.work() as work:
                 await jobs.hold(work, job.id, lease=lease)
                 how = {"status": ended.status, "result": ended.result, "error": ended.error}
@@ -93,10 +96,8 @@ class Actions:
             await table.back_to_a_person(work, review_id, why=f"{tool}: {ended.error}")
             await reviews.due(work, review_id)
 
-    async def _use(self, review: Mapping[str, Any], action: Mapping[str, Any]) -> _Ended:
+    async def _use(self, review: Mapping[str, Any], action: Mapping[str, Any], who: Principal) -> _Ended:
         usecase = self.usecases.get(review["usecase"])
-        groups = tuple(review["asker_groups"])
-        who = await self.people.principal(review["asker"], groups=groups, unit=review["asker_unit"])
         tool = next((tool for tool in usecase.tools if tool.name == action["tool"]), None) if usecase else None
         if usecase is None or tool is None:
             return _Ended("failed", error="there is no such tool any more")

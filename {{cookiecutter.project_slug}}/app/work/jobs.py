@@ -211,8 +211,8 @@ class Jobs:
             raise _Stopped(give_back=True)
 
     def _in_actions(self, job: Job, stop: asyncio.Event) -> GoOn:
-        def go_on(tool: str = "") -> None:
-            self._may_go_on(job.usecase, stop)
+        def go_on(who: Principal | None = None, tool: str = "") -> None:
+            self._may_go_on(job.usecase, stop, who)
             if tool and self.flags.why_tool_off(job.usecase, tool):
                 raise _Stopped(give_back=True)
 

@@ -146,15 +146,16 @@ async def test_a_use_that_takes_too_long_counts_as_unknown(desk: Desk) -> None:
 
 
 @pytest.mark.proves("CTL-1")
-async def test_the_kill_switch_holds_what_was_approved_and_lets_it_go_afterwards(desk: Desk) -> None:
+@pytest.mark.parametrize("subject", ["agent", "tool:issue_refund", "group:sales"])
+async def test_the_kill_switch_holds_what_was_approved_and_lets_it_go_afterwards(desk: Desk, subject: str) -> None:
     review, job_id = await approved(desk)
     flip = desk.service.flags.flip
-    await flip("agent", enabled=False, by="tests", because="a test")
+    await flip(subject, enabled=False, by="tests", because="a test")
     try:
         await desk.service.jobs.run(job_id)
         assert not tools.TRIES and (await now(desk, review["id"]))["actions"][0]["status"] == "approved"
     finally:
-        await flip("agent", enabled=True, by="tests", because="the test is over")
+        await flip(subject, enabled=True, by="tests", because="the test is over")
     await desk.service.jobs.run(job_id)
     assert len(tools.TRIES) == 1
 
