@@ -39,7 +39,7 @@ from app.evaluation.readiness import requirements
 from app.llm.prompts import DATA_RULE, EVIDENCE_RULE, KINDS, SCHEMA_RULE
 from app.retrieval.sources.rights import Entry
 from app.settings import ROOT, Settings
-from ops import events, formats
+from ops import events, formats, pages
 from ops.alerts import reference as metrics
 
 FOLDER = ROOT / "docs/reference"
@@ -69,8 +69,7 @@ KINDS_OF_VALUES = {
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Give a Markdown table."""
-    names = list(head)
-    lines = [names, ["---"] * len(names), *rows]
+    lines = [names := list(head), ["---"] * len(names), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -375,7 +374,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "evaluation.md": evaluation_page,
     "prompt.md": prompt_page,
     "sources.md": sources_page,
-    **{"formats.md": formats.page, "metrics.md": metrics.page, "events.md": events.page},
+    **{f"{name}.md": make.page for name, make in (("formats", formats), ("metrics", metrics), ("events", events))},
+    "pages.md": pages.page,
 }
 
 

@@ -12,6 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from app.console.html import PAGES
+from ops.pages import picture
 from tests.e2e.test_browser import (
     LEAVE,
     PAID,
@@ -63,7 +64,7 @@ def lived_in(stack: Any, token: Any) -> None:
 
 
 def name_of(path: str) -> str:
-    return path.removeprefix("/console").strip("/") or "console-overview"
+    return picture(path).removesuffix(".png")
 
 
 @pytest.mark.proves("CTL-1", "SEC-3")
@@ -167,7 +168,7 @@ async def test_pictures_of_the_pages(chromium: Chromium) -> None:
                 await readers(page, PAID)
             elif path == "/console/switches":
                 await page.locator("main details.act > summary").first.click()
-            await page.screenshot(path=SCREENSHOTS / f"{name_of(path)}.png", full_page=path in FULL)
+            await page.screenshot(path=SCREENSHOTS / picture(path), full_page=path in FULL)
         await page.goto(chromium.url + "/console?hours=1")
         await page.emulate_media(color_scheme="dark")
         await page.screenshot(path=SCREENSHOTS / "console-dark.png")
