@@ -28,6 +28,12 @@ pytest_plugins = [
     "tests.listening",
 ]
 SECRET = "for tests only, and long enough to sign with"
+# What the running service has beside the files of config/.
+MORE = {
+    "roles.toml": '[service_accounts.crm]\nowner = "olga.petrov"\ngroups = ["sales"]\npurpose = "tests"',
+    "flags.toml": '[[flag]]\nkey = "greeting"\nowner = "workflow"\nexpires_on = 2099-12-31\n'
+    'variants = { short = "Hi", long = "Good morning" }\ndefault = "short"\nreason = "a flag of the tests"',
+}
 # The configuration as it is, but for limits: all tests of a process ask as the same few people, hundreds of times a
 # minute. Tests of limits bring their own.
 _CONFIG = tempfile.TemporaryDirectory(prefix="config-", ignore_cleanup_errors=True)
@@ -194,7 +200,11 @@ def as_(token: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
 def stack() -> Iterator[Stack]:
     """The service as real processes over the use cases of tests/samples: API, workers, beat, engines of its own."""
     with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
+        config = Path(shutil.copytree(ROOT / "config", Path(folder) / "config"))
+        for name, more in MORE.items():
+            (config / name).write_text(f"{(config / name).read_text()}\n{more}\n")
         environment = {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET}
+        environment["APP_CONFIG_DIR"] = str(config)
         running = Stack(Path(folder), {**environment, "APP_READING_CPU_S": "5", "APP_WEBHOOKS_INTERNAL": "true"})
         try:
             running.start()

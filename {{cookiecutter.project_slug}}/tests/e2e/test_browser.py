@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
@@ -35,6 +36,8 @@ new MutationObserver(() => {
 
 
 pytestmark = pytest.mark.xdist_group("stack")
+# The addresses to which forms were sent by hand, in any window of this run.
+SENT: set[str] = set()
 
 
 class Stack(Protocol):
@@ -65,6 +68,7 @@ class Chromium:
     async def _page(self, context: BrowserContext) -> Page:
         page = await context.new_page()
         await page.add_init_script(WATCH)
+        page.on("request", lambda made: SENT.add(urlsplit(made.url).path) if made.method == "POST" else None)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on(
             "console", lambda said: self.faults.append(said.text) if "Content Security Policy" in said.text else None

@@ -1,10 +1,15 @@
 """What operators and officers of privacy do on the pages, in a real browser, and what others see of it."""
 
+import asyncio
+import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
+import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
@@ -116,13 +121,21 @@ async def test_somebody_is_kept_out_and_let_in_again_by_undo(chromium: Chromium)
 async def test_a_key_is_made_rotated_and_revoked(chromium: Chromium) -> None:
     async with window(chromium, OPERATOR, "Olga Petrov") as page:
         await page.goto(f"{chromium.url}/console/keys")
-        if not await page.locator("#name").count():
-            await expect(page.locator("main")).to_contain_text("There is no service account yet")
-            return
-        await page.fill("#name", "made in the browser")
+        name = f"made in the browser {uuid4().hex[:6]}"
+        await page.fill("#name", name)
         await page.fill("#reason", "the browser test")
         await page.get_by_role("button", name="Make a key").click()
         await expect(page.locator("#key")).to_contain_text("appkey_")
+        first = await page.locator("#key").inner_text()
+        await act(page, page.locator("tr", has_text=name), "Change", "the browser test", "Rotate")
+        await expect(page.locator("#key")).to_contain_text("appkey_")
+        assert await page.locator("#key").inner_text() != first
+        replaced = page.locator("tr", has=page.locator("td .state", has_text="replaced")).filter(has_text=name)
+        await act(page, replaced, "Change", "the browser test", "Revoke now")
+        await expect(page.locator(".banner")).to_contain_text("is revoked")
+        async with httpx2.AsyncClient(base_url=chromium.url) as door:
+            refused = await door.get("/v1/me", headers={"Authorization": f"Bearer {first}"})
+        assert refused.status_code == 401
 
 
 async def test_a_legal_hold_is_placed_and_released_by_undo(chromium: Chromium) -> None:
@@ -136,6 +149,63 @@ async def test_a_legal_hold_is_placed_and_released_by_undo(chromium: Chromium) -
         await expect(told).to_contain_text("placed by dana.weiss")
         await act(page, told, "Undo", "the drill is over", "Release it")
         await expect(told).to_contain_text("released by dana.weiss")
+
+
+async def test_a_person_is_exported_and_erased(chromium: Chromium) -> None:
+    person = f"nobody.{uuid4().hex[:6]}"
+    async with window(chromium, OFFICER, "Dana Weiss") as page:
+        await page.goto(f"{chromium.url}/console/people")
+        await page.fill("#export-person", "sam.reyes")
+        await page.fill("#export-reason", "a drill of the browser test")
+        async with page.expect_download() as given:
+            await page.get_by_role("button", name="Export", exact=True).click()
+        told = json.loads(await asyncio.to_thread(Path(await (await given.value).path()).read_text))
+        assert told["person"]["id"] == "sam.reyes"
+        await page.fill("#erase-person", person)
+        await page.fill("#erase-confirm", person)
+        await page.fill("#erase-reason", "they asked for it")
+        await page.get_by_role("button", name="Erase", exact=True).click()
+        row = page.locator("tr", has_text=person).first
+        await expect(row).to_contain_text("they asked for it")
+        await expect(row.locator("summary")).to_contain_text("proven", timeout=PATIENCE_MS)
+
+
+async def test_an_incident_is_closed_and_opened_again(chromium: Chromium, stack: Any) -> None:
+    mark = f"a drill {uuid4().hex[:6]}"
+    row = (uuid4(), "leak", uuid4(), "handbook", "sam.reyes", "api", mark)
+    with psycopg.connect(stack.engines.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO incidents (id, kind, turn_id, usecase, user_id, channel, detail)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            row,
+        )
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/console/incidents")
+        found = page.locator("article", has_text=mark)
+        await found.locator("[name=reason]").fill("nothing left")
+        await found.get_by_role("button", name="Close").click()
+        await expect(page.locator(".banner.change")).to_contain_text("rae.winter")
+        await page.goto(f"{chromium.url}/console/incidents?status=closed")
+        await act(page, found, "Open again", "look once more", "Open again now")
+        await page.goto(f"{chromium.url}/console/incidents")
+        await expect(found.get_by_role("button", name="Close")).to_be_visible()
+        await found.locator("[name=reason]").fill("the drill is over")
+        await found.get_by_role("button", name="Close").click()
+
+
+async def test_a_flag_says_something_else_for_a_while(chromium: Chromium) -> None:
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        await page.goto(f"{chromium.url}/console/switches/history?key=greeting")
+        await expect(page.locator("#variant")).to_have_value("short")
+        await page.locator("summary", has_text="Change").first.click()
+        await page.locator("#variant").select_option("long")
+        await page.fill("#variant-why", "a drill of the browser test")
+        await page.get_by_role("button", name="Change now").click()
+        await page.goto(f"{chromium.url}/console/switches/history?key=greeting")
+        await expect(page.locator("#variant")).to_have_value("long")
+        await act(page, page.locator("main table"), "Undo", "the drill is over", "Undo now")
+        await page.goto(f"{chromium.url}/console/switches/history?key=greeting")
+        await expect(page.locator("#variant")).to_have_value("short")
 
 
 async def test_every_page_is_reached_by_keys_and_they_can_be_switched_off(chromium: Chromium) -> None:

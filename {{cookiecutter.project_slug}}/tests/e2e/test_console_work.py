@@ -12,7 +12,9 @@ from playwright.async_api import expect
 
 from tests.e2e.test_browser import LEAVE, Chromium, chromium, url
 from tests.e2e.test_console import act
+from tests.e2e.test_webhooks import until
 from tests.e2e.windows import window
+from tests.fakes.receiver import Receiver
 
 __all__ = ["chromium", "url"]
 pytestmark = [
@@ -55,6 +57,44 @@ async def test_a_reviewer_changes_a_draft_approves_it_and_takes_that_back(chromi
         await act(page, page.locator("main"), "Take the decision back", "too soon", "Take it back")
         await page.goto(f"{chromium.url}/console/reviews")
         await expect(page.locator("article.review", has_text=mark)).to_be_visible()
+
+
+async def test_a_review_is_taken_given_back_and_handed_out(chromium: Chromium, olga: Any) -> None:
+    mark = uuid4().hex[:6]
+    olga.post("/v1/usecases/triage/turns", json={"question": f"The invoice {mark} is late."}).raise_for_status()
+    async with window(chromium, (*OPERATOR, *REVIEWER), "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/console/reviews")
+        waiting = page.locator("article.review", has_text=mark)
+        await waiting.get_by_role("link", name=re.compile("Look and decide")).click()
+        await page.get_by_role("button", name="Take it").click()
+        await page.get_by_role("button", name="Give it back").click()
+        await expect(page.get_by_role("button", name="Take it")).to_be_visible()
+        await page.locator("summary", has_text="Hand out").click()
+        form = page.get_by_role("form", name="Hand out")
+        await form.locator("#assigned-to").fill("hana.lind")
+        await form.locator("#priority").select_option("1")
+        await form.locator("[name=reason]").fill("she knows invoices")
+        await form.get_by_role("button", name="Hand out").click()
+        await expect(page.locator("main")).to_contain_text("hana.lind")
+        await expect(page.locator("main")).to_contain_text("she knows invoices")
+
+
+async def test_the_readers_of_a_document_are_changed_by_who_sent_it(chromium: Chromium, olga: Any) -> None:
+    word = f"Numbat{uuid4().hex[:6]}"
+    sent = olga.post(
+        "/v1/documents",
+        data={"usecase": "handbook", "title": word, "readers": "user:olga.petrov"},
+        files={"file": ("numbat.md", f"# {word}\n\nThe {word} eats termites.".encode(), "text/markdown")},
+    )
+    assert sent.status_code == 202, sent.text
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        await until(lambda: word in olga.get("/v1/documents").text, otherwise="it was not read")
+        await page.goto(f"{chromium.url}/console/documents?text={word}")
+        await page.locator("tr", has_text=word).get_by_role("link", name=re.compile("Change")).click()
+        await page.fill("#readers", "user:olga.petrov, group:operators")
+        await page.locator("main [name=reason]").first.fill("my colleagues ask for it")
+        await page.get_by_role("button", name="Change the readers").click()
+        await expect(page.locator(".banner.change")).to_contain_text("group:operators")
 
 
 async def test_a_reviewer_does_not_decide_on_their_own_question(chromium: Chromium) -> None:
@@ -145,19 +185,32 @@ async def test_a_job_that_waits_is_cancelled_and_put_back(chromium: Chromium, ol
         await expect(page.locator("#job .state.big")).to_have_text("succeeded", timeout=PATIENCE_MS)
 
 
-async def test_a_receiver_is_made_and_turned_off(chromium: Chromium) -> None:
+async def test_a_receiver_is_made_tried_changed_and_turned_off(chromium: Chromium) -> None:
     name = f"browser {uuid4().hex[:6]}"
-    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+    async with Receiver() as receiver, window(chromium, OPERATOR, "Olga Petrov") as page:
         await page.goto(f"{chromium.url}/console/webhooks")
         form = page.get_by_role("form", name="Make a receiver")
         await form.locator("#name").fill(name)
-        await form.locator("#url").fill("https://example.org/events")
+        await form.locator("#url").fill(receiver.url)
         await form.locator("[name=kinds][value='switch.flipped']").check()
         await form.locator("[name=reason]").fill("a drill of the browser test")
         await form.get_by_role("button", name="Make a receiver").click()
         await expect(page.locator("#secret")).to_contain_text("whsec_")
         await page.goto(f"{chromium.url}/console/webhooks")
         await page.get_by_role("link", name=name).click()
+        await act(page, page.locator("main"), "New secret", "a drill of the browser test", "Make a new secret")
+        await expect(page.locator("#secret")).to_contain_text("whsec_")
+        hears = page.locator("details.act", has_text="What it hears")
+        await hears.locator("summary").click()
+        await hears.locator("[name=kinds][value='job.finished']").check()
+        await hears.locator("[name=reason]").fill("jobs as well")
+        await hears.get_by_role("button", name="Change now").click()
+        await expect(page.locator("main")).to_contain_text("job.finished")
+        await page.get_by_role("button", name="Try it").click()
+        sent = page.locator("tr", has=page.locator("td .state.on", has_text="delivered")).first
+        await expect(sent).to_be_visible(timeout=PATIENCE_MS)
+        await act(page, sent, "Send again", "once more", "Send again now")
+        await until(lambda: len(receiver.received) > 1, otherwise="it was not sent again")
         await act(page, page.locator("main"), "Turn off", "the drill is over", "Turn off now")
         await expect(page.locator(".banner.change")).to_contain_text("by olga.petrov")
         await expect(page.locator("main .state.off").first).to_be_visible()
