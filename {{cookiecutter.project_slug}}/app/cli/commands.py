@@ -1,9 +1,9 @@
 """All commands, put together; exit codes: 0 good, 1 what was measured fell short, 2 it could not be done."""
 
+import gc
 import sys
 from importlib import import_module
 
-import structlog
 import typer
 
 from app.errors import AppError
@@ -36,13 +36,19 @@ MODULES = {
     "doctor": ("doctor",),
 }
 
+# They log nothing: loading what would takes longer than their answer.
+SILENT = {"ledger"}
+
 
 def main() -> None:
     """Run the command line."""
-    # Until a service configures its own logs: standard output is for answers, which other programs read.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     owner = next((module for module, commands in MODULES.items() if asked in commands), "")
+    if owner in SILENT:
+        # Looking for garbage while all of it is loaded costs a tenth of such a short life.
+        gc.disable()
+    else:
+        _log_beside()
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
     # One command alone would become the program itself; a callback keeps it a subcommand.
     app.callback()(_nothing)
@@ -53,6 +59,13 @@ def main() -> None:
     except AppError as error:
         print(f"{error.title}: {error.detail}", file=sys.stderr)
         sys.exit(2)
+
+
+def _log_beside() -> None:
+    """Until a service configures its own logs: standard output is for answers, which other programs read."""
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def _nothing() -> None:

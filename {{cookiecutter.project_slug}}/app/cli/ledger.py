@@ -1,6 +1,7 @@
 """`app ledger`: what the model did, for whom, when, and what it cost; straight from the database, to answer at once."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,6 @@ from app.cli.screen import out
 from app.domain.moment import Span, around
 from app.domain.outcome import named
 from app.errors import BadInput
-from app.settings import load
 from app.store import costs, turn_search
 from app.store.costs import By
 from app.store.glance import Asks, glance
@@ -68,10 +68,19 @@ def ledger(  # noqa: PLR0913 - options of a command
 
 def _asked(ask: Callable[[Asks], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with glance(load().database_url) as work:
+        async with glance(_database_url()) as work:
             return await ask(work)
 
     return asyncio.run(run())
+
+
+def _database_url() -> str:
+    if stated := os.environ.get("DATABASE_URL", ""):
+        return stated
+    # Takes half a second: it checks every setting, of which this needs one.
+    from app.settings import load
+
+    return load().database_url
 
 
 async def _sums(work: Asks, by: By, span: Span) -> Found:

@@ -7,13 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.errors import NotFound
+from app.errors import BadInput, NotFound
 from app.store.glance import Asks
 
 # Turns that one list shows.
 MOST = 200
 # Words of one search; more make it slower and find nothing.
 MOST_WORDS = 12
+# Words that stand in fewer turns than this are found by their index; others soon, among the newest turns.
+RARE = 20_000
+PATIENCE_MS = 5000
+_CANCELED = "57014"
+_OTHERS = ["enable_seqscan", "enable_indexscan", "enable_indexonlyscan"]
 _PIECE = re.compile(r'"([^"]*)"|(\S+)')
 _COLUMNS = """id, started_at, usecase, channel, user_id, unit, key_id, session_id, job_id, outcome, reason, question,
     answer, data, rung, model, revision, confidence, latency_ms, input_tokens, output_tokens, cost_usd, saved_usd,
@@ -45,7 +50,10 @@ class Search:
 
 
 async def found(work: Asks, search: Search, *, limit: int = MOST) -> Sequence[Mapping[str, Any]]:
-    """List turns, the newest first; `by_question` says whether the words stand in the question alone."""
+    """List turns, the newest first; `by_question` says whether the words stand in the question alone.
+
+    Raises BadInput for a search that takes too long, which needs a person, a use case or a time beside its words.
+    """
     conditions, values = _conditions(search)
     if search.text.strip() and not values.get("words") and "id" not in values:
         return []
@@ -54,12 +62,41 @@ async def found(work: Asks, search: Search, *, limit: int = MOST) -> Sequence[Ma
     order = "started_at" if search.oldest_first else "started_at DESC"
     # A plan that fits any search fits none: each is planned by what it looks for.
     await work.sql("SET LOCAL plan_cache_mode = force_custom_plan")
+    try:
+        if "words" in values and (rare := await _rare(work, where, order, values, limit)) is not None:
+            where, values = "id = ANY(:ids) AND started_at = ANY(:times)", {**rare, "words": values["words"]}
+        rows = await work.sql(
+            f"SELECT {_COLUMNS}, {asked} AS by_question FROM turns WHERE {where} ORDER BY {order} LIMIT :limit",  # noqa: S608
+            **values,
+            limit=limit,
+        )
+    except Exception as error:
+        if getattr(getattr(error, "orig", error), "sqlstate", "") != _CANCELED:
+            raise
+        raise BadInput("Too many turns to look through: name a person, a use case or a time as well.") from error
+    return [dict(row) for row in rows.mappings()]
+
+
+async def _rare(
+    work: Asks, where: str, order: str, values: Mapping[str, Any], limit: int
+) -> dict[str, list[Any]] | None:
+    """Find turns by the index of words; None when too many have them.
+
+    Of words that it does not know PostgreSQL expects one turn in two hundred, and would look through all turns.
+    """
+    await work.sql(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+    await work.sql("SELECT set_config(name, 'off', true) FROM unnest(CAST(:plans AS text[])) AS name", plans=_OTHERS)
     rows = await work.sql(
-        f"SELECT {_COLUMNS}, {asked} AS by_question FROM turns WHERE {where} ORDER BY {order} LIMIT :limit",  # noqa: S608
+        "SELECT id, started_at, count(*) OVER () AS of FROM"  # noqa: S608
+        f" (SELECT id, started_at FROM turns WHERE {where} LIMIT {RARE}) AS hits ORDER BY {order} LIMIT :limit",
         **values,
         limit=limit,
     )
-    return [dict(row) for row in rows.mappings()]
+    await work.sql("SELECT set_config(name, 'on', true) FROM unnest(CAST(:plans AS text[])) AS name", plans=_OTHERS)
+    found = [dict(row) for row in rows.mappings()]
+    if found and found[0]["of"] >= RARE:
+        return None
+    return {"ids": [row["id"] for row in found], "times": [row["started_at"] for row in found]}
 
 
 def _conditions(search: Search) -> tuple[list[str], dict[str, Any]]:

@@ -90,6 +90,25 @@ async def test_the_newest_come_first_and_a_page_goes_on_where_the_last_ended(led
 
 
 @pytest.mark.proves("SEC-11")
+@pytest.mark.parametrize("rare", [2, 20_000])
+async def test_words_that_stand_in_few_turns_and_in_many_are_found_alike(ledger, monkeypatch, rare):
+    monkeypatch.setattr(turn_search, "RARE", rare)
+    times = [NOW + timedelta(seconds=number) for number in range(5)]
+    ids = [ledger.write("The okapi sleeps.", started_at=at) for at in times]
+    assert await ledger.found(text="okapi", limit=3) == ids[:1:-1]
+    assert await ledger.found(text="okapi", limit=9, oldest_first=True) == ids
+    assert await ledger.found(text="okapi", before=times[3], limit=2) == ids[2:0:-1]
+    assert await ledger.found(text="okapi", person="nobody") == []
+
+
+async def test_a_search_that_takes_too_long_says_what_to_add(ledger, monkeypatch):
+    ledger.write("The okapi sleeps.")
+    monkeypatch.setattr(turn_search, "PATIENCE_MS", 100)
+    monkeypatch.setattr(turn_search, "_WORDS", f"pg_sleep(1) IS NOT NULL AND {turn_search._WORDS}")
+    with pytest.raises(BadInput, match="name a person, a use case or a time"):
+        await ledger.found(text="okapi")
+
+
 async def test_what_was_erased_is_found_no_more(ledger):
     ledger.write("My neighbour Zebedee sings", answer="Zebedee may sing.", user_id="leaver")
     assert len(await ledger.found(text="zebedee")) == 1
