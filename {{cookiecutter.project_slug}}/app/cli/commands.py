@@ -44,16 +44,14 @@ def main() -> None:
     """Run the command line."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     owner = next((module for module, commands in MODULES.items() if asked in commands), "")
-    if owner in SILENT:
-        # Looking for garbage while all of it is loaded costs a tenth of such a short life.
-        gc.disable()
-    else:
+    if owner not in SILENT:
         _log_beside()
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
     # One command alone would become the program itself; a callback keeps it a subcommand.
     app.callback()(_nothing)
     for module in [owner] if owner else MODULES:
         import_module(f"app.cli.{module}").register(app)
+    gc.enable()
     try:
         app(standalone_mode=True)
     except AppError as error:
