@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.deps import Here, needs
 from app.api.problems import declared
-from app.api.shapes import CallOut, Hidden, Text, ToolUseOut
+from app.api.shapes import FoundOut, Text
 from app.domain.identity import Permission, Principal
 from app.domain.moment import around
 from app.domain.outcome import named
@@ -59,39 +57,6 @@ class TurnQuery(BaseModel):
             until=span.until if span else self.until,
             before=self.before,
         )
-
-
-class FoundOut(BaseModel):
-    """A turn as a search finds it, with its model calls; all of it is at /v1/turns/{id}.
-
-    `hidden` names what you may not see of it: those parts are empty or null.
-    """
-
-    id: UUID
-    started_at: datetime
-    usecase: str
-    channel: str
-    user_id: str
-    session_id: UUID | None
-    job_id: UUID | None
-    outcome: str
-    reason: str
-    question: str
-    answer: str
-    data: dict[str, Any] | None
-    rung: str
-    model: str
-    revision: str
-    confidence: float | None
-    latency_ms: float
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: Decimal | None
-    tools: list[ToolUseOut]
-    error: str
-    trace_id: str
-    calls: list[CallOut]
-    hidden: list[Hidden] = []
 
 
 class TurnsOut(BaseModel):

@@ -201,8 +201,8 @@ class OpinionOut(BaseModel):
     complaint: str | None
 
 
-class StoryOut(BaseModel):
-    """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost.
+class FoundOut(BaseModel):
+    """A turn as a search finds it, with its model calls; all of it is at /v1/turns/{id}.
 
     `hidden` names what you may not see of it: those parts are empty or null.
     """
@@ -227,13 +227,22 @@ class StoryOut(BaseModel):
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
+    tools: list[ToolUseOut]
+    error: str
+    trace_id: str
+    calls: list[CallOut]
+    hidden: list[Hidden] = []
+
+
+class StoryOut(FoundOut):
+    """What happened in a turn, as the ledger keeps it: masked text, pointers, versions, cost."""
+
     steps: list[StepOut]
     passages: list[EvidenceOut]
     retrieval: list[SearchOut]
     no_longer_readable: int | None = Field(description="documents behind this turn; null unless it is your own")
     citations: list[CitationOut]
     skipped: list[SkipOut]
-    tools: list[ToolUseOut]
     actions: list[FateOut]
     reviews: list[OpinionOut]
     route: RouteOut | None
@@ -242,10 +251,6 @@ class StoryOut(BaseModel):
     shadow_of: UUID | None
     arm: str | None = Field(None, description="which arm of a rollout answered; empty or null while none was under way")
     findings: list[dict[str, str]]
-    error: str
-    trace_id: str
-    calls: list[CallOut]
-    hidden: list[Hidden] = []
 
 
 class JobAccepted(BaseModel):
