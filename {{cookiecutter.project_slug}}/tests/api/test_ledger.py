@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.api.asking import LEAVE, ask
+
 URL, SPENDING = "/v1/admin/turns", "/v1/admin/spending"
 
 
@@ -75,6 +77,8 @@ async def test_nobody_searches_or_counts_without_permission(client, as_, marked)
 
 @pytest.mark.proves("CST-3", "CST-6")
 async def test_spending_tells_days_worth_months_and_what_stands_out(client, as_, marked):
+    for name in ("sam.reyes", "tom.becker"):
+        await ask(client, as_(name), LEAVE)
     response = await client.get(SPENDING, params={"days": 1}, headers=as_("olga.petrov"))
     told = response.json()
     assert response.status_code == 200 and set(told) == {"since", "days", "worth", "months", "anomalies", "kept"}
