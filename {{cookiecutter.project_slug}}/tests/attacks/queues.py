@@ -131,6 +131,10 @@ async def decided(ground: Ground) -> None:
     async with ground.service.database.work() as work:
         rows = await work.sql("SELECT id FROM reviews WHERE turn_id = CAST(:id AS uuid)", id=told["turn_id"])
         review_id = rows.scalar_one()
+    for who in (HANA, OLGA):
+        seen = (await ground.send(who, "GET", f"/v1/admin/reviews/{review_id}")).json()
+        assert (seen["evidence"], seen["history"]) == (None, []), seen
+        await ground.send(who, "GET", f"/console/reviews/{review_id}")
     body = {"approve": True, "reason": "it looks fine"}
     await ground.send(HANA, "POST", f"/v1/admin/reviews/{review_id}", json=body)
     for tail in ("/take", "/reopen", "/assign"):
