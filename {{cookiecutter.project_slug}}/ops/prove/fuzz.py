@@ -78,7 +78,7 @@ def judged(tally: Tally, settings: Mapping[str, Any]) -> Proof:
     claims = [
         Claim(
             "no request gets a 5xx but the named refusals, and every refusal is a problem document",
-            not tally.faults and count > 0,
+            not tally.faults and not tally.broke and count > 0,
             "; ".join([*sorted(tally.faults, key=_worst)[:SHOWN], *tally.broke[:SHOWN]]) or f"{count} requests",
         ),
         Claim(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.store import audit, sealed
 from app.store import jobs as jobs_table
@@ -76,8 +77,10 @@ async def test_the_decision_the_job_and_its_message_stand_or_fall_together(
         raise ValueError("no outbox today")
 
     monkeypatch.setattr("app.store.jobs.outbox.put", fails)
-    assert (await desk.decide(review)).status_code == 500
+    with capture_logs() as logs:
+        assert (await desk.decide(review)).status_code == 500
     monkeypatch.undo()
+    assert [str(log["exc_info"]) for log in logs if log["event"] == "request.broke"] == ["no outbox today"]
     found = await now(desk, review["id"])
     assert (found["status"], found["job_id"], found["actions"][0]["status"]) == ("open", None, "waits")
 
