@@ -1,6 +1,8 @@
 """How-to pages and runbooks, as pages of the console: what a help paragraph links is one click away, offline too."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any
@@ -20,7 +22,7 @@ from app.errors import NotFound, quoted
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "ops/runbooks")
-TYPES = {".md": "text/html", ".png": "image/png"}
+TYPES = {".md": "text/html", ".png": "image/png", ".svg": "image/svg+xml"}
 # Listed once: a name that is not in here does not exist, so no path can lead out of the folders.
 KNOWN = frozenset(
     path.relative_to(ROOT).as_posix()
@@ -44,8 +46,9 @@ async def guide(request: Request, path: str, who: Visitor) -> Response:
     """Show a how-to page or a runbook of this repository."""
     if path not in KNOWN:
         raise NotFound(f"There is no guide {quoted(path)}.")
-    if path.endswith(".png"):
-        return Response((ROOT / path).read_bytes(), media_type=TYPES[".png"])
+    kind = TYPES[PurePosixPath(path).suffix]
+    if kind != "text/html":
+        return Response((ROOT / path).read_bytes(), media_type=kind)
     return page(request, "guide.html", who, guide=rendered(path))
 
 
@@ -53,6 +56,9 @@ def rendered(path: str) -> Guide:
     """Turn a page of Markdown into HTML; HTML inside of it stays text."""
     text = (ROOT / path).read_text("utf-8")
     tokens = _MARKDOWN.parse(text)
+    for heading, words in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrs["id"] = _anchor(words.content)
     for token in tokens:
         for child in token.children or ():
             _lead(child, PurePosixPath(path).parent)
@@ -67,11 +73,16 @@ def _lead(token: Any, folder: PurePosixPath) -> None:
         target = str(token.attrs.get(name, ""))
         if not target or urlsplit(target).scheme or target.startswith("#"):
             continue
-        there = normpath(folder / urlsplit(target).path)
+        there, part = normpath(folder / urlsplit(target).path), urlsplit(target).fragment
         if there in KNOWN:
-            token.attrs[name] = GUIDES + there
+            token.attrs[name] = GUIDES + there + (f"#{part}" if part else "")
         else:
             del token.attrs[name]
+
+
+def _anchor(heading: str) -> str:
+    """Give a heading's address as code hosts make it, so that links to a part of a page lead there."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _fence(_: Any, tokens: Any, place: int, *__: Any) -> str:

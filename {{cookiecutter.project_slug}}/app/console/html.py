@@ -1,6 +1,7 @@
 """Templates to HTML: escaped by default, strict about what is missing, dated and rounded for people."""
 
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from app.console import assets, words
 from app.console.helping import help_of
@@ -66,6 +68,7 @@ def page(request: Request, template: str, who: Principal | None, **values: Any) 
         nav=nav_of(who),
         help=help_of(request.url.path),
         notices=service.flags.notice(who) if who else (),
+        level=service.people.roles.level_of,
         **values,
     )
     return HTMLResponse(shown)
@@ -123,14 +126,19 @@ def money(usd: Decimal | float | None) -> str:
 
 def duration(ms: float | None) -> str:
     """Give milliseconds, in seconds from one on."""
-    if ms is None:
-        return "—"
+    if not ms:
+        return "—" if ms is None else "0 ms"
     return f"{ms / 1000:.2f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
 def percent(share: float | None) -> str:
     """Give a share between 0 and 1 in per cent, with the places that tell 99.9 from 100."""
     return "—" if share is None else f"{100 * share:.4g} %"
+
+
+def coded(text: str) -> Markup:
+    """Give text whose `words` between backticks are set as code; all else in it stays text."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def pretty(value: Any) -> str:
@@ -147,6 +155,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(when=when, money=money, duration=duration, percent=percent, pretty=pretty)
+    made.filters.update(coded=coded)
     made.filters.update(switch=words.switch, told=words.told)
     made.globals.update(asset=assets.address, may=Permission, outcomes=words.as_dict())
     return made

@@ -1,4 +1,4 @@
-"""Charts over time for a server-rendered SVG: lines, areas and columns, with a table of the same numbers beside them.
+"""Charts over time for a server-rendered SVG: lines and columns, with a table of the same numbers beside them.
 
 Coordinates are those of a drawing of WIDTH by HEIGHT units, which the page stretches; words stay outside of it.
 """
@@ -35,7 +35,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One path of the drawing; `kind` is line, point, area, column or band."""
+    """One path of the drawing; `kind` is line, point, column or band."""
 
     kind: str
     tone: str
@@ -116,18 +116,6 @@ def lines(
     drawn = [Shape("band", band.tone or "c6", path) for band in bands if (path := _between(band, scale))]
     drawn += [Shape("line", each.tone, path) for each in toned if (path := _line(each.values, scale))]
     drawn += [Shape("point", each.tone, path) for each in toned if (path := _alone(each.values, scale))]
-    return _written(Chart(title, shapes=drawn), labels, toned, scale, slots=_around(len(labels)))
-
-
-def areas(title: str, labels: Sequence[str], *, series: Sequence[Series], axis: Axis = PLAIN) -> Chart:
-    """Draw series on top of each other, the first at the bottom."""
-    toned = _toned(series)
-    scale = _scale(_sums(toned), axis)
-    drawn = [
-        Shape("area", each.tone, _between(Band("", below, above), scale))
-        for each, (below, above) in zip(toned, _stacked(toned), strict=True)
-        if any(each.values)
-    ]
     return _written(Chart(title, shapes=drawn), labels, toned, scale, slots=_around(len(labels)))
 
 

@@ -61,6 +61,10 @@ class Roles:
                     rest.append(outer)
         return tuple(found)
 
+    def level_of(self, place: int) -> str:
+        """Give what a clearance is called; a place that has no name (any more) stays a number."""
+        return self.levels[place] if place < len(self.levels) else str(place) if place else "the lowest"
+
     def principal(self, user_id: str, *, name: str = "", groups: tuple[str, ...] = (), unit: str = "") -> Principal:
         """Give the principal with what its groups, the groups these reach, and everyone are granted."""
         held = self.reached(groups, user_id=user_id)

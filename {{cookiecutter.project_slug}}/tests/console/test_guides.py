@@ -47,6 +47,28 @@ async def test_pictures_of_a_guide_are_shown(client: httpx2.AsyncClient, seen: S
     assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
 
 
+async def test_a_drawing_of_a_guide_is_shown(client: httpx2.AsyncClient, seen: Seen) -> None:
+    text = (await client.get("/console/guides/docs/how-to/forecast-cost.md", headers=seen("olga.petrov"))).text
+    (drawing,) = set(re.findall(r'src="(/console/guides/[^"]+\.svg)"', text))
+    response = await client.get(drawing, headers=seen("olga.petrov"))
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/svg+xml")
+
+
+def test_a_link_to_a_part_of_a_page_leads_to_that_part() -> None:
+    seen: set[str] = set()
+    for path in guides.KNOWN:
+        if path.endswith(".md"):
+            seen |= {
+                f"{address or guides.GUIDES + path}#{part}"
+                for address, part in re.findall(r'href="([^"#]*)#([^"]+)"', str(guides.rendered(path).body))
+                if "://" not in address
+            }
+    for target in seen:
+        path, _, part = target.removeprefix(guides.GUIDES).partition("#")
+        assert f' id="{part}">' in str(guides.rendered(path).body), target
+    assert any("check-the-audit.md#" in target for target in seen), "fragments are kept"
+
+
 @pytest.mark.parametrize(
     "path", ["docs/../config/people.toml", "..%2f.env", "config/roles.toml", "/etc/passwd", "docs/none.md", "README.md"]
 )

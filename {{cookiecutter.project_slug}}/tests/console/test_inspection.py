@@ -34,6 +34,7 @@ async def test_the_panel_of_a_turn_shows_each_stage_and_what_became_of_each_pass
     text = (await client.get(f"/console/turns/{turn_id}", headers=seen("sam.reyes"))).text
     for shown in ("What was considered, and why", paper[1], "group:sales", "exact", "words", "vector", "kept", "cut"):
         assert shown in text
+    assert "<dt>Clearance</dt><dd>internal</dd>" in text, "by its name, not its place"
     assert "why was it not found?" not in text, "who cannot look is not sent there"
 
 
@@ -63,6 +64,7 @@ async def test_why_a_document_was_not_found_is_told_in_order_and_stands_in_the_a
     assert answer.status_code == 200, answer.text
     shown = ("not found", "not among the readers: group:sales", "What would change it", "exists", "ingested", paper[1])
     assert all(each in answer.text for each in shown)
+    assert "<dt>Clearance</dt><dd>internal</dd>" in answer.text
     audit = (await client.get("/console/audit", headers=seen("olga.petrov"))).text
     assert "documents.why" in audit and "Sam asked &lt;b&gt;why&lt;/b&gt;" in audit
 

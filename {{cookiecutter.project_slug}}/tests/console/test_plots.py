@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.console.html import ENVIRONMENT
-from app.console.plots import HEIGHT, WIDTH, Axis, Band, Series, areas, columns, count, lines, share
+from app.console.plots import HEIGHT, WIDTH, Axis, Band, Series, columns, count, lines, share
 
 LABELS = ["10:00", "11:00", "12:00"]
 
@@ -47,11 +47,10 @@ def test_columns_stand_on_each_other() -> None:
     assert drawn.slots[0].told == "10:00: answered 3, failed 1"
 
 
-def test_areas_and_bands_are_closed() -> None:
-    drawn = areas("Turns", LABELS, series=[Series("a", [1, 2, 3]), Series("b", [1, 1, 1])])
-    assert all(shape.path.endswith("Z") for shape in drawn.shapes)
+def test_bands_are_closed() -> None:
     banded = lines("Share", LABELS, series=[Series("a", [1, 1, 1])], bands=[Band("i", [0, None, 0], [2, None, 2])])
     assert [shape.kind for shape in banded.shapes] == ["band", "line"]
+    assert banded.shapes[0].path.endswith("Z")
 
 
 @pytest.mark.parametrize("values", [[], [None, None, None], [0, 0, 0]])
@@ -69,10 +68,10 @@ def test_numbers_are_told_for_people() -> None:
 def test_a_chart_on_a_page_has_its_words_its_numbers_and_no_style_of_its_own() -> None:
     drawn = lines("<b>Time</b>", LABELS, series=[Series("<i>p95</i>", [1, 2, 3]), Series("p50", [1, 1, 1])])
     charts: Any = ENVIRONMENT.get_template("chart.html").module
-    text = charts.chart(drawn) + charts.spark(drawn)
+    text = charts.chart(drawn)
     assert "&lt;b&gt;Time" in text and "<b>" not in text and "<i>" not in text
     assert 'role="img"' in text and "<table>" in text and "11:00" in text
     assert "style=" not in text
     nothing = lines("Time", LABELS, series=[])
-    empty = charts.chart(nothing) + charts.spark(nothing)
+    empty = charts.chart(nothing)
     assert "Nothing to draw yet" in empty and "<svg" not in empty

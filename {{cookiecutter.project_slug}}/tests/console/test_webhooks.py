@@ -45,7 +45,8 @@ async def test_a_receiver_is_made_and_its_secret_is_on_the_page_this_once(
     for path in (PAGE, f"{PAGE}/{id}"):
         page = await client.get(path, headers=olga)
         assert page.status_code == 200 and name in page.text and found[0] not in page.text
-    assert "of handbook, triage" in (await client.get(PAGE, headers=olga)).text
+    overview = (await client.get(PAGE, headers=olga)).text
+    assert "of handbook, triage" in overview and "<code>before</code>" in overview and "`" not in overview
     await off(listening, id)
 
 

@@ -95,7 +95,7 @@ export class Exchange {
           make("ul", {}, ...turn.skipped.map((skip) => make("li", {}, `${skip.rung}: ${skip.reason}`))),
         )
       : null;
-    return [make("div", { class: "how small" }, sign && make("span", { class: "state off" }, sign), make("span", { class: "rung" }, model + age), skipped)];
+    return [make("div", { class: "how small" }, sign && make("span", { class: "state warn" }, sign), make("span", { class: "rung" }, model + age), skipped)];
   }
 
   // In two words what stood in for the best rung; "" where nothing did.

@@ -48,7 +48,7 @@ export class Opinion {
       await call(`/v1/turns/${this.id}/feedback`, { method: "POST", json: { thumbs: "down", correction: field.value } });
       thank(event.target, "Thank you. The people who own this use case will see it.");
     };
-    return form(send, make("label", { for: field.id }, "What should it have said? ", make("span", { class: "muted" }, "(optional)")), field);
+    return form(send, make("label", { for: field.id }, "What should it have said? ", make("span", { class: "muted" }, "(your opinion counts without it, too)")), field);
   }
 
   complain() {

@@ -26,7 +26,7 @@ function offer({ readers, levels }) {
   byId("upload-readers").replaceChildren(
     make("legend", {}, "Who may read it?"),
     ...sorted.map((name) =>
-      make("label", { class: "tick" }, make("input", { type: "checkbox", name: "readers", value: name, checked: name.startsWith("user:") }), " ", words(name)),
+      make("label", { class: "check" }, make("input", { type: "checkbox", name: "readers", value: name, checked: name.startsWith("user:") }), " ", words(name)),
     ),
   );
   byId("upload-level-place").hidden = levels.length === 0;

@@ -16,6 +16,7 @@ const PEOPLE = JSON.parse(byId("people").textContent);
 const ME = document.querySelector(".chat").dataset;
 const HANDOVER = "ask-as";
 const LOOK_MS = 5_000;
+const BUSY = "An answer is still being written: stop it, or wait for its end.";
 // The side is folded away above the conversation.
 const NARROW = matchMedia("(max-width: 60rem)");
 let session = null;
@@ -31,6 +32,8 @@ function notice(text) {
   byId("notice").hidden = !text;
 }
 
+const busy = () => notice(BUSY);
+
 function exchangeOf(text, more = {}) {
   const edit = form && (() => bring(text));
   const exchange = new Exchange(text, { edit, firstRung: chosen()?.dataset.rung, ...more });
@@ -39,7 +42,7 @@ function exchangeOf(text, more = {}) {
 }
 
 async function run({ text, name, fields, key = newKey(), note = "" }) {
-  if (running) return;
+  if (running) return busy();
   const asked = { text, name, fields };
   const exchange = exchangeOf(text, { again: () => run({ ...asked, key: exchange.key }), others: PEOPLE, askAs: (id) => handOver(id, asked, exchange), note });
   begin(exchange);
@@ -90,11 +93,14 @@ function told(exchange, error, key) {
 
 function end(exchange) {
   running = null;
-  exchange.element.scrollIntoView({ block: "nearest" });
+  if (byId("notice").textContent === BUSY) notice("");
   stop.hidden = true;
   send.hidden = false;
-  question.focus({ preventScroll: true });
   past.load();
+  // Whoever has left the conversation is busy elsewhere.
+  if (!exchange.element.isConnected) return;
+  exchange.element.scrollIntoView({ block: "nearest" });
+  question.focus({ preventScroll: true });
 }
 
 // The same question as somebody else: what the first was told stays in view beside it.
@@ -167,7 +173,8 @@ function enter(id) {
 }
 
 async function reopen(row) {
-  if (running || !form) return;
+  if (!form) return;
+  if (running) return busy();
   const found = await call(`/v1/sessions/${row.id}`);
   fresh();
   if (NARROW.matches) byId("side").open = false;
@@ -204,7 +211,13 @@ function fresh() {
   byId("welcome").hidden = false;
 }
 
-const past = new History({ open: reopen, gone: (id) => id === session && fresh() });
+// An answer that is still being written belongs to the conversation that is left.
+function leave() {
+  running?.abort();
+  fresh();
+}
+
+const past = new History({ open: reopen, gone: (id) => id === session && leave() });
 
 // What a person decides is shown where it was waited for.
 function look() {
@@ -234,7 +247,8 @@ function listen() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = question.value.trim();
-    if (!text || running) return;
+    if (!text) return;
+    if (running) return busy();
     question.value = "";
     size();
     run({ text, name: usecase.value, fields: fieldsOf() });
@@ -253,12 +267,11 @@ function listen() {
   document.addEventListener("keydown", keys);
   byId("attach").addEventListener("click", () => askForDocument({ name: usecase.value, title: chosen().dataset.title }, say));
   usecase.addEventListener("change", () => {
-    fresh();
+    leave();
     showUsecase();
   });
   byId("new").addEventListener("click", () => {
-    running?.abort();
-    fresh();
+    leave();
     past.load();
     question.focus();
   });

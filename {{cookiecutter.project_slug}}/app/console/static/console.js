@@ -1,4 +1,4 @@
-// Local times, no double sending, Escape closes what is open. Every page works without this file.
+// Local times with their zone, no double sending, Escape closes what is open. Every page works without this file.
 
 import { follow } from "./live.js";
 import { shortcuts } from "./shortcuts.js";
@@ -6,9 +6,9 @@ import { shortcuts } from "./shortcuts.js";
 export function localTimes(root = document) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
-    const short = { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short" };
+    const short = { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short", timeZoneName: "short" };
     time.title ||= time.textContent;
-    time.textContent = moment.toLocaleString(undefined, "short" in time.dataset ? short : { dateStyle: "medium", timeStyle: "medium" });
+    time.textContent = moment.toLocaleString(undefined, "short" in time.dataset ? short : { dateStyle: "medium", timeStyle: "long" });
   }
 }
 
@@ -22,6 +22,8 @@ function sendOnce(event) {
 function closeOpen(event) {
   if (event.key !== "Escape") return;
   for (const open of document.querySelectorAll("details.menu[open], details.act[open]")) {
+    // One press closes what is open, and does nothing else.
+    event.preventDefault();
     open.open = false;
     open.querySelector("summary").focus();
   }
@@ -35,15 +37,21 @@ function closeMenu(event) {
 // What a part of the page needs, again when the part is new.
 function dressPart(root) {
   localTimes(root);
-  for (const form of root.querySelectorAll("form[method=post]")) form.addEventListener("submit", sendOnce);
+  // What answers with a file leaves the page as it is, to be sent again.
+  for (const form of root.querySelectorAll("form[method=post]:not([data-file])")) form.addEventListener("submit", sendOnce);
   for (const act of root.querySelectorAll("details.act")) {
     act.addEventListener("toggle", () => act.open && act.querySelector("input:not([type=hidden]), select, textarea")?.focus());
   }
 }
 
+function showCurrent() {
+  for (const here of document.querySelectorAll(":is(.tabs, .pages) [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
 export function dress() {
   dressPart(document);
-  for (const here of document.querySelectorAll(".tabs [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
+  showCurrent();
+  document.getElementById("pages")?.addEventListener("toggle", showCurrent);
   document.addEventListener("keydown", closeOpen);
   document.addEventListener("click", closeMenu);
   // A page out of the browser's memory has its buttons back.

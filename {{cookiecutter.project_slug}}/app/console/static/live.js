@@ -19,10 +19,15 @@ function isInUse(region) {
   return [...region.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
 }
 
-const headOf = (details) => details.querySelector("summary")?.textContent.trim();
+// What a <details> is about: its own id, else what its form would change, else its words. Two of a list may say the same.
+function aboutOf(details) {
+  const form = details.querySelector("form");
+  const hidden = [...(form?.querySelectorAll("input[type=hidden]") ?? [])].map(({ name, value }) => `${name}=${value}`);
+  return details.id || [form?.getAttribute("action") ?? details.querySelector("summary")?.textContent.trim(), ...hidden].join(" ");
+}
 
 function opened(region) {
-  return new Set([...region.querySelectorAll("details[open]")].map(headOf));
+  return new Set([...region.querySelectorAll("details[open]")].map(aboutOf));
 }
 
 function offer(region) {
@@ -33,7 +38,9 @@ function offer(region) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: "Show" });
   button.addEventListener("click", () => refresh([region], true));
   note.append(button);
+  note.setAttribute("role", "status");
   region.prepend(note);
+  say(region, "has changed meanwhile");
 }
 
 export async function refresh(wanted, force = false) {
@@ -59,17 +66,17 @@ export async function refresh(wanted, force = false) {
     // The region itself stays: screen readers follow the element that they know.
     region.replaceChildren(...document.importNode(fresh, true).childNodes);
     sent.set(region, fresh);
-    for (const details of region.querySelectorAll("details")) details.open ||= open.has(headOf(details));
+    for (const details of region.querySelectorAll("details")) details.open ||= open.has(aboutOf(details));
     if (focused) [...region.querySelectorAll("[id], a")].find((each) => each.id === focused || each.getAttribute("href") === focused)?.focus();
     dress(region);
-    say(region);
+    if (region.id !== "notices" && !("quiet" in region.dataset)) say(region, "was updated");
   }
   clock();
 }
 
-function say(region) {
+function say(region, what) {
   const said = document.getElementById("live-said");
-  if (said && region.id !== "notices" && !("quiet" in region.dataset)) said.textContent = `${region.getAttribute("aria-label") || "The page"} was updated.`;
+  if (said) said.textContent = `${region.getAttribute("aria-label") || "The page"} ${what}.`;
 }
 
 function clock() {
@@ -84,7 +91,6 @@ function changed(event) {
   const topics = JSON.parse(event.data).topics;
   const concerned = regions().filter((region) => topicsOf(region).some((topic) => topics.includes(topic)));
   if (concerned.length) refresh(concerned);
-  document.dispatchEvent(new CustomEvent("topics", { detail: { topics } }));
 }
 
 // Listens as long as the page can be seen; the browser connects again by itself and says what it heard last.
