@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Response, async_playwright, expect
 
 ARGS = [
     "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -36,8 +36,19 @@ new MutationObserver(() => {
 
 
 pytestmark = pytest.mark.xdist_group("stack")
-# The addresses to which forms were sent by hand, in any window of this run.
-SENT: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form of the console that was sent by hand: where to, what it said, and the status of the answer."""
+
+    path: str
+    fields: dict[str, str]
+    status: int
+
+
+# In any window of this run.
+SENT: list[Sent] = []
 
 
 class Stack(Protocol):
@@ -68,12 +79,19 @@ class Chromium:
     async def _page(self, context: BrowserContext) -> Page:
         page = await context.new_page()
         await page.add_init_script(WATCH)
-        page.on("request", lambda made: SENT.add(urlsplit(made.url).path) if made.method == "POST" else None)
+        page.on("response", note_sent)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on(
             "console", lambda said: self.faults.append(said.text) if "Content Security Policy" in said.text else None
         )
         return page
+
+
+def note_sent(answered: Response) -> None:
+    """Remember what was sent to the console, and how it was answered."""
+    made, path = answered.request, urlsplit(answered.url).path
+    if made.method == "POST" and path.startswith("/console/"):
+        SENT.append(Sent(path, dict(parse_qsl(made.post_data or "", keep_blank_values=True)), answered.status))
 
 
 @pytest.fixture(scope="module")
@@ -347,5 +365,10 @@ async def test_an_operator_finds_out_why_somebody_did_not_find_a_document(chromi
         await page.get_by_role("link", name="who can read it?").first.click()
         await readers(page, await page.input_value("#name"))
         await expect(page.locator("tr", has_text="erin.holt")).to_contain_text("reads it as group:executives")
+        await page.select_option("#about", "person")
+        await page.fill("#name", "sam.reyes")
+        await page.fill("#reason", "the browser test looks")
+        await page.get_by_role("button", name="Look").click()
+        await expect(page.get_by_role("heading", name="What sam.reyes can read")).to_be_visible()
         await page.goto(f"{chromium.url}/console/audit")
         await expect(page.locator(".audit")).to_contain_text("the browser test looks")

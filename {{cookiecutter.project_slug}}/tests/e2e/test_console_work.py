@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import psycopg
 import pytest
 from playwright.async_api import expect
 
@@ -127,7 +128,26 @@ async def test_a_correction_becomes_a_case_once_somebody_else_accepts_it(chromiu
         await expect(accepted).to_contain_text("accepted by rae.winter")
         await act(page, accepted, "Take it back", "look again", "Take it back now")
         await page.goto(f"{chromium.url}/console/captured")
-        await expect(page.locator("article.panel", has_text=right)).to_be_visible()
+        await act(page, page.locator("article.panel", has_text=right), "Reject", "nobody said so", "Reject now")
+        await page.goto(f"{chromium.url}/console/captured?status=rejected")
+        await expect(page.locator("article.panel", has_text=right)).to_contain_text("rejected by rae.winter")
+
+
+@pytest.mark.proves("CTL-4")
+async def test_a_draft_that_is_rejected_reaches_nobody(chromium: Chromium, olga: Any) -> None:
+    mark = uuid4().hex[:6]
+    asked = olga.post("/v1/usecases/triage/turns", json={"question": f"The invoice {mark} names a wrong amount."})
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.goto(f"{chromium.url}/console/reviews")
+        waiting = page.locator("article.review", has_text=mark)
+        await waiting.get_by_role("link", name=re.compile("Look and decide")).click()
+        await page.fill("#text", f"Not for anybody {mark}.")
+        await page.fill("#reason", "it is wrong")
+        await page.get_by_role("button", name="Reject").click()
+        await page.goto(f"{chromium.url}/console/reviews?status=rejected")
+        await expect(page.locator("article.review", has_text=mark)).to_contain_text("rejected by rae.winter")
+    story = olga.get(f"/v1/turns/{asked.json()['turn_id']}")
+    assert "rejected" in story.text and f"Not for anybody {mark}" not in story.text
 
 
 @pytest.mark.proves("CTL-2")
@@ -136,10 +156,23 @@ async def test_a_rollout_is_moved_by_steps_and_taken_back(chromium: Chromium) ->
         await page.goto(f"{chromium.url}/console/rollouts")
         await page.locator("main a[href='/console/rollouts/slow']").click()
         figures = page.locator("#standing .figures")
+        stage = figures.locator("div", has_text="Stage").locator("dd").first
         try:
             await start(page, "percent:10", "a drill of the browser test")
             await expect(figures).to_contain_text("percent:10")
-            await expect(page.locator(".banner.change")).to_contain_text("by olga.petrov")
+            told = page.locator(".banner.change")
+            await expect(told).to_contain_text("by olga.petrov")
+            await page.locator("main summary", has_text="Advance").click()
+            await page.locator("details.act[open] [name=anyway]").check()
+            await page.locator("details.act[open] [name=reason]").fill("a drill of the browser test")
+            await page.get_by_role("button", name="Advance now").click()
+            await expect(stage).not_to_have_text("percent:10")
+            await expect(told).to_contain_text("at percent:10")
+            await act(page, told, "Undo", "too soon", re.compile(".+"))
+            await expect(stage).to_have_text("percent:10")
+            await act(page, page.locator("main"), "Take back", "a drill of the browser test", "Take back now")
+            await expect(stage).to_have_text("off")
+            await start(page, "percent:10", "a drill of the browser test")
             await act(page, page.locator("main"), "Halt", "a drill of the browser test", "Halt now")
             await expect(page.locator("#standing .banner")).to_contain_text("Halted")
             await expect(figures).to_contain_text("off")
@@ -185,7 +218,23 @@ async def test_a_job_that_waits_is_cancelled_and_put_back(chromium: Chromium, ol
         await expect(page.locator("#job .state.big")).to_have_text("succeeded", timeout=PATIENCE_MS)
 
 
-async def test_a_receiver_is_made_tried_changed_and_turned_off(chromium: Chromium) -> None:
+@pytest.mark.proves("REL-9")
+async def test_a_job_that_failed_is_run_again_from_the_dead_letters(chromium: Chromium, olga: Any, stack: Any) -> None:
+    job_id = olga.post("/v1/usecases/handbook/jobs", json={"items": [{"question": LEAVE}]}).json()["job_id"]
+    await until(lambda: olga.get(f"/v1/jobs/{job_id}").json()["status"] == "succeeded", otherwise="it does not end")
+    with psycopg.connect(stack.engines.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE jobs SET status = 'failed', error = 'a drill' WHERE id = %s", (job_id,))
+    async with window(chromium, OPERATOR, "Olga Petrov") as page:
+        await page.goto(f"{chromium.url}/console/jobs?status=dead")
+        letter = page.locator("#jobs tr", has=page.locator(f"a[href='/console/jobs/{job_id}']"))
+        await expect(letter).to_contain_text("a drill")
+        await act(page, letter, "Run again", "the drill is over", "Run again now")
+        await expect(page.locator(".banner.change")).to_contain_text("failed → queued")
+        await page.goto(f"{chromium.url}/console/jobs/{job_id}")
+        await expect(page.locator("#job .state.big")).to_have_text("succeeded", timeout=PATIENCE_MS)
+
+
+async def test_a_receiver_is_made_tried_changed_and_turned_off(chromium: Chromium, stack: Any) -> None:
     name = f"browser {uuid4().hex[:6]}"
     async with Receiver() as receiver, window(chromium, OPERATOR, "Olga Petrov") as page:
         await page.goto(f"{chromium.url}/console/webhooks")
@@ -211,6 +260,23 @@ async def test_a_receiver_is_made_tried_changed_and_turned_off(chromium: Chromiu
         await expect(sent).to_be_visible(timeout=PATIENCE_MS)
         await act(page, sent, "Send again", "once more", "Send again now")
         await until(lambda: len(receiver.received) > 1, otherwise="it was not sent again")
+        with psycopg.connect(stack.engines.database_url, autocommit=True) as connection:
+            dead = (
+                "UPDATE deliveries SET status = 'dead', ended_at = now() WHERE webhook_id = %s AND status = 'delivered'"
+            )
+            connection.execute(dead, (page.url.partition("?")[0].rsplit("/", 1)[-1],))
+        await page.reload()
+        before = len(receiver.received)
+        again = page.locator("details.act", has_text="Send dead letters again")
+        await act(
+            page, page.locator("main"), "Send dead letters again", "it is there again", re.compile("^Send .+ again$")
+        )
+        await expect(again).to_have_count(0)
+        await until(lambda: len(receiver.received) > before, otherwise="dead letters were not sent again")
         await act(page, page.locator("main"), "Turn off", "the drill is over", "Turn off now")
-        await expect(page.locator(".banner.change")).to_contain_text("by olga.petrov")
+        told = page.locator(".banner.change")
+        await expect(told).to_contain_text("by olga.petrov")
+        await act(page, told, "Undo", "once more", "Turn it on again")
+        await expect(page.locator("main .state.on").first).to_be_visible()
+        await act(page, page.locator("main"), "Turn off", "the drill is over", "Turn off now")
         await expect(page.locator("main .state.off").first).to_be_visible()
