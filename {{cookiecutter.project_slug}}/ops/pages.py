@@ -11,8 +11,10 @@ INTRO = """
 Who sees which: the permission behind the name, given to groups in `config/roles.toml`
 ([permissions](permissions.md)). Where a click leads, and how to work without a pointer:
 [use the console](../how-to/use-the-console.md). The pictures are taken by the tests (`SCREENSHOTS=1 uv run pytest
-tests/e2e/test_pages.py -k pictures`).
+tests/e2e/test_pictures.py`), of the use cases as they ship, in a house that the tests invent.
 """
+# Pages below one of them that are pictured as well.
+MORE = {"/console/rollouts": ("A rollout and its arms", "rollout.png")}
 
 
 def picture(path: str) -> str:
@@ -27,6 +29,8 @@ def page() -> str:
         parts.append(f"## {group}")
         for label, path, permission, _ in pages:
             parts += [f"### {label}", *_told(path, permission), f"![{label}](../screenshots/{picture(path)})"]
+            if path in MORE:
+                parts.append("![{}](../screenshots/{})".format(*MORE[path]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -199,12 +200,18 @@ def as_(token: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The service as real processes over the use cases of tests/samples: API, workers, beat, engines of its own."""
+    with started(ROOT / "tests" / "samples", MORE) as running:
+        yield running
+
+
+@contextmanager
+def started(usecases: Path, more: Mapping[str, str]) -> Iterator[Stack]:
+    """Start the service as real processes over some use cases, their documents read; `more` is added to config/."""
     with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
         config = Path(shutil.copytree(ROOT / "config", Path(folder) / "config"))
-        for name, more in MORE.items():
-            (config / name).write_text(f"{(config / name).read_text()}\n{more}\n")
-        environment = {"APP_USECASES_DIR": str(ROOT / "tests" / "samples"), "APP_SECRET_KEY": SECRET}
-        environment["APP_CONFIG_DIR"] = str(config)
+        for name, text in more.items():
+            (config / name).write_text(f"{(config / name).read_text()}\n{text}\n")
+        environment = {"APP_USECASES_DIR": str(usecases), "APP_SECRET_KEY": SECRET, "APP_CONFIG_DIR": str(config)}
         running = Stack(Path(folder), {**environment, "APP_READING_CPU_S": "5", "APP_WEBHOOKS_INTERNAL": "true"})
         try:
             running.start()

@@ -31,12 +31,16 @@ class Evidence:
 
     def pytest_sessionfinish(self) -> None:
         """Write what was found; each process of a parallel run adds its own part."""
+        self.write(FOLDER)
+
+    def write(self, folder: Path) -> None:
+        """Write what was found so far into a folder."""
         if not self.found:
             return
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         stamp = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit()}
-        (FOLDER / f"tests-{worker}.json").write_text(
+        (folder / f"tests-{worker}.json").write_text(
             json.dumps({**stamp, "proofs": self.found}, indent=1, sort_keys=True)
         )
 

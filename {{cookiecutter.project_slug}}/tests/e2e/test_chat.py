@@ -1,7 +1,6 @@
 """The chat page in a real Chromium on the real stack: read the passage, object, send a document, see it paused."""
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ from tests.e2e.test_browser import (
     ANSWER_MS,
     LEAVE,
     PAY,
-    SCREENSHOTS,
     TRIAGE,
     Chromium,
     ask,
@@ -328,32 +326,3 @@ async def test_nothing_on_the_page_keeps_people_out_or_leaves_the_screen(
             if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 found.append((name, "wider than the screen"))
     assert not found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("SCREENSHOTS") != "1", reason="SCREENSHOTS=1 takes the pictures of docs/screenshots")
-async def test_pictures_of_the_chat_page(chromium: Chromium) -> None:
-    size = {"width": 1440, "height": 900}
-    async with chromium.person("erin.holt", viewport=size) as page:
-        exchange = await ask(page, PAY)
-        await exchange.locator(".cite").first.click()
-        await page.locator("#source mark").first.wait_for()
-        await page.screenshot(path=SCREENSHOTS / "chat-passage.png")
-    async with chromium.person("sam.reyes", viewport=size, color_scheme="dark") as page:
-        await ask(page, LEAVE)
-        await page.locator("#rights > summary").click()
-        await page.locator("#documents li").first.wait_for()
-        await page.screenshot(path=SCREENSHOTS / "chat-rights.png")
-    async with chromium.person("tom.becker", viewport=PHONE) as page:
-        exchange = await ask(page, LEAVE)
-        await exchange.get_by_role("button", name="Complain").click()
-        await page.screenshot(path=SCREENSHOTS / "chat-phone.png")
-    async with chromium.person("priya.nair", viewport=size) as asker, chromium.person("olga.petrov") as operator:
-        await pick(asker, ("policy_answers", "handbook"))
-        flip = {"subject": await asker.input_value("#usecase"), "reason": "the prices in it are of last year"}
-        try:
-            await call(operator, "POST", "/v1/admin/flags", {**flip, "enabled": False})
-            await expect(asker.locator("#paused")).to_be_visible(timeout=ANSWER_MS)
-            await asker.screenshot(path=SCREENSHOTS / "chat-paused.png")
-        finally:
-            await call(operator, "POST", "/v1/admin/flags", {**flip, "enabled": True})
