@@ -212,7 +212,7 @@ async def test_what_runs_is_to_the_last_byte_what_was_approved_or_it_does_not_ru
     assert (await audited(desk, review["id"]))[-1] == "action.failed"
     changed = {"0": {**stolen, "usd": "1"}}
     again = await desk.decide(review, reason="somebody changed it; I looked anew", arguments=changed)
-    assert again.json()["job_id"] is None
+    assert again.json()["status"] == "open" and not tools.TRIES
     await desk.run(await desk.decide(review, who="olga.petrov"))
     assert next(iter(tools.REFUNDS.values()))["usd"] == "1", "a new decision is about what is there now"
 
