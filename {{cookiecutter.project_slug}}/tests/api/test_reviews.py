@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from app.domain.identity import Permission
+from app.domain.identity import Permission, Principal
+from app.domain.outcome import Outcome
 from app.domain.review import Reviews
-from app.store import audit, incidents
+from app.domain.turn import Turn
+from app.store import audit, incidents, ledger
 from app.store.incidents import Incident
 from app.wiring.service import Service
 from tests.accounts import Office, bearer, office
@@ -596,3 +598,19 @@ async def test_an_answer_that_a_person_withdrew_is_not_given_to_the_next_who_ask
         decided = await client.post(f"{ADMIN}/{filed.json()['review_id']}", json=body, headers=hana)
         assert decided.status_code == 200, decided.text
         assert (await ask(client, sam, question, usecase="cached")).json()["outcome"] == "answered_model"
+
+
+@pytest.mark.proves("SEC-3")
+async def test_a_shadow_run_of_ones_own_question_is_told_by_its_id_to_those_who_read_all_turns_alone(
+    queue: Queue,
+) -> None:
+    who = Principal(SAM, groups=("sales",))
+    shadow = Turn(usecase=queue.service.usecases["handbook"], principal=who, question=LEAVE, channel="shadow")
+    ended = shadow.with_(outcome=Outcome.ANSWERED_MODEL, answer="What the candidate would say.")
+    await ledger.end(queue.service.database, ended, None)
+    url = f"/v1/turns/{shadow.id}"
+    assert (await queue.client.get(url, headers=queue.as_(OLGA))).status_code == 200
+    told = await queue.client.get(url, headers=queue.as_(SAM))
+    assert told.status_code == 404 and "candidate" not in told.text
+    filed = await queue.client.post(f"{url}/complaint", json={"text": "what?"}, headers=queue.as_(SAM))
+    assert filed.status_code == 404
