@@ -71,8 +71,10 @@ class Desk:
             return found
 
     async def decide(self, review: dict[str, Any], who: str = "hana.lind", **body: Any) -> httpx2.Response:
-        """Decide on a review; approve, unless the body says otherwise."""
+        """Look at a review and decide on it; approve, unless the body says otherwise."""
         url = f"/v1/admin/reviews/{review['id']}"
+        shown = (await self.client.get(url, headers=self.as_(who))).json()
+        body = {"seen": shown.get("digest", ""), **body}
         return await self.client.post(url, json={"approve": True, "reason": "it broke", **body}, headers=self.as_(who))
 
     async def run(self, decided: httpx2.Response) -> None:

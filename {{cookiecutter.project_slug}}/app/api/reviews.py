@@ -29,7 +29,7 @@ class DecisionIn(_In):
     """A reviewer's decision; `text`, `data` and, by the place of an action, `arguments` replace the draft's.
 
     `note` is told to the person who asked, `capture` makes the approved answer a case of the evaluation, and `seen` is
-    the `digest` of what was shown: 409 where it was changed since.
+    the `digest` of what was shown: 409 where it was changed since. What tools would do is not approved without it: 422.
     """
 
     approve: bool
@@ -88,7 +88,8 @@ class ActionOut(BaseModel):
 class ReviewOut(BaseModel):
     """A draft before, or after, a person's decision; `withheld`: it stands on documents that you may not read.
 
-    `final` of one that is open is what a reviewer put forward: one of its `authors`, none of whom may approve it.
+    `final` of one that is open is what a reviewer wrote. `authors` wrote in it, and `put_forward_by` would approve it:
+    none of them may.
     """
 
     id: UUID
@@ -110,6 +111,7 @@ class ReviewOut(BaseModel):
     taken_by: str | None
     taken_until: datetime | None
     authors: list[str]
+    put_forward_by: str | None
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
@@ -200,7 +202,7 @@ async def decide(review_id: UUID, body: DecisionIn, service: Here, who: Reviewer
     """Approve a draft, perhaps edited, or reject it; nobody decides on what they asked for, and no program at all.
 
     What a tool would do runs after the approval, once, as a job; a use that failed or may have been done comes back.
-    Where the contract asks for a second person, the review stays open with you among its `authors`.
+    Where the contract asks for a second person, and where you change arguments, it stays open, put forward by you.
     """
     edited = body.model_dump(include={"text", "data", "arguments", "note", "capture", "seen"})
     return await service.reviews.decide(who, review_id, approve=body.approve, because=body.reason, edited=edited)

@@ -26,18 +26,22 @@ def _reviewer() -> Principal:
 
 
 def review(
-    review_id: Annotated[UUID | None, typer.Argument(help="which one to decide; left out: list what waits")] = None,
+    review_id: Annotated[UUID | None, typer.Argument(help="which one; left out: list what waits")] = None,
     approve: Annotated[bool | None, typer.Option("--approve/--reject", help="the decision")] = None,
     because: Annotated[str, typer.Option(help="why; kept with the decision")] = "",
+    seen: Annotated[str, typer.Option(metavar="DIGEST", help="what you looked at, as `app review ID` says it")] = "",
     text: Annotated[str | None, typer.Option(help="approve this text instead of the draft")] = None,
     note: Annotated[str, typer.Option(help="a word to the person who asked")] = "",
     capture: Annotated[bool, typer.Option("--case", help="make the approved answer a case of the evaluation")] = False,
 ) -> None:
-    """List the drafts that wait for a person, with what tools would do, or decide on one."""
-    if review_id is None or approve is None:
+    """List the drafts that wait for a person, with what tools would do; look at one, or decide on it."""
+    if review_id is None:
         _list("open")
         return
-    edited = {"text": text, "note": note, "capture": capture}
+    if approve is None:
+        _look(review_id)
+        return
+    edited = {"text": text, "note": note, "capture": capture, "seen": seen}
     decided = in_place(
         lambda service: service.reviews.decide(_reviewer(), review_id, approve=approve, because=because, edited=edited)
     )
@@ -47,6 +51,26 @@ def review(
     out.print(f"{decided['status']}: {decided['final'] or decided['draft']}", markup=False)
     if decided["actions"]:
         out.print(_uses(decided["actions"]), markup=False)
+
+
+def _look(review_id: UUID) -> None:
+    found = in_place(lambda service: service.reviews.one(_reviewer(), review_id))
+    data = found["data"] if found["final_data"] is None else found["final_data"]
+    told = {
+        "asked by": found["asker"],
+        "question": found["question"],
+        "why": found["why"],
+        "complaint": found["complaint"],
+        "put forward by": found["put_forward_by"],
+        "draft": found["draft"] if found["final"] is None else found["final"],
+        "data": json.dumps(data, ensure_ascii=False) if data else "",
+        "would do": _uses(found["actions"]),
+        "you cannot decide": found["hindrance"] if found["status"] == "open" else "",
+        "digest": found["digest"],
+    }
+    for name, value in told.items():
+        if value:
+            out.print(f"{name}: {value}", markup=False, soft_wrap=True)
 
 
 @commands.command("list")

@@ -107,7 +107,7 @@ async def one(request: Request, review_id: UUID, service: Here, who: Reviewer) -
     """Show one review: question, draft, passages, what checks found, who did what, and the form to decide."""
     review = await service.reviews.one(who, review_id)
     usecase = service.usecases.get(review["usecase"])
-    second = usecase.contract.reviews.second_person if usecase else "never"
+    second = usecase.contract.reviews.second_person if usecase else "edits"
     shown = {"review": review, "called": CALLED, "second_person": second}
     return page(request, "review.html", who, **shown, timer=timer, now=datetime.now(UTC))
 
@@ -196,7 +196,7 @@ def _told(state: dict[str, Any]) -> str:
     if "priority" in state:
         whose = state["assigned_to"] or "anybody"
         return f"{whose}, priority {state['priority']}, due {state['due_at'][:16].replace('T', ' ')} UTC"
-    if state.get("authors"):
+    if state.get("put_forward_by"):
         return "put forward, a second person decides"
     return str(state.get("status") or state.get("taken_by") or "")
 

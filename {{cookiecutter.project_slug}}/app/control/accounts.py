@@ -11,6 +11,8 @@ from app.errors import CannotStart
 FILE = "config/roles.toml"
 # Begins the id of a service account, and of no person: an identity token that claims such an id is refused.
 SERVICE = "service:"
+# Begins the id of whoever sits at the machine's own terminal.
+TERMINAL = "cli:"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,48}[a-z0-9]")
 _KEYS = {"owner", "groups", "unit", "purpose"}
 
@@ -47,9 +49,12 @@ def _account(name: str, entry: Any) -> ServiceAccount:
     for needed in ("owner", "purpose"):
         if not isinstance(entry.get(needed), str) or not entry[needed].strip():
             raise CannotStart(f"{key}.{needed}: say who answers for this account, and what it is for")
+    owner = entry["owner"].strip()
+    if not is_name(f"user:{owner}") or owner.startswith((SERVICE, TERMINAL)):
+        raise CannotStart(f"{key}.owner: write the id that a person signs in with, as in `olga.petrov`; got {owner!r}")
     groups = entry.get("groups", [])
     if not isinstance(groups, list) or not all(isinstance(each, str) and is_name(f"group:{each}") for each in groups):
         raise CannotStart(f"{key}.groups: write a list of names without spaces and commas; got {groups!r}")
     if not isinstance(entry.get("unit", ""), str):
         raise CannotStart(f"{key}.unit: write the name of a unit, or leave it out")
-    return ServiceAccount(name, entry["owner"], tuple(groups), entry["purpose"], entry.get("unit", ""))
+    return ServiceAccount(name, owner, tuple(groups), entry["purpose"], entry.get("unit", ""))

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.control.accounts import SERVICE
+from app.control.accounts import SERVICE, TERMINAL
 from app.errors import Forbidden, Unauthenticated
 
 # So many names still fit into each statement that reads documents; whoever has more has a directory to ask.
 MOST_GROUPS = 500
 MOST_CHARS = 200
 # Ids that the service itself gives; a person of that name would be taken for somebody else.
-RESERVED = (SERVICE, "cli:")
+RESERVED = (SERVICE, TERMINAL)
 
 
 @dataclass(frozen=True, slots=True)

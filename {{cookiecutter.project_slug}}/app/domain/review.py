@@ -1,13 +1,13 @@
 """What waits for a person: the kinds of reviews, how soon each is due, and who may not decide on one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.identity import Principal
+from app.domain.identity import Permission, Principal
 from app.errors import Conflict, Forbidden
 
 Kind = Literal["escalation", "advise", "action", "confidence", "incident", "complaint", "sample"]
@@ -46,8 +46,8 @@ class Reviews(BaseModel):
 
     `confidence_below`: an answer whose confidence is lower waits for a person. `sample_share`: so many of the answers
     are looked at afterwards. `hours` and `priority` (1 first, 5 last) by kind of review. `second_person`: who writes an
-    edit, or in any case (`always`), cannot clear it; another reviewer has to. `lease_minutes`: for so long is what a
-    reviewer took theirs alone.
+    edit, or in any case (`always`), cannot clear it; another reviewer has to. `never` lets one person clear a text or
+    data that they wrote, never arguments of a tool. `lease_minutes`: for so long is what a reviewer took theirs alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,7 +56,7 @@ class Reviews(BaseModel):
     sample_share: Share = 0.0
     hours: dict[Kind, Hours] = {}
     priority: dict[Kind, Urgency] = {}
-    second_person: Literal["never", "edits", "always"] = "never"
+    second_person: Literal["never", "edits", "always"] = "edits"
     lease_minutes: Annotated[int, Field(gt=0, le=1440)] = 15
 
     def terms(self, kind: Kind) -> "Terms":
@@ -93,13 +93,21 @@ def person(user_id: str) -> str:
     return user_id.removeprefix(_TERMINAL)
 
 
-def ensure_not_own(review: Mapping[str, Any], by: str, *, owners: Mapping[str, str]) -> None:
-    """Keep people from what they asked for themselves, or a program that they answer for. Raises Forbidden.
+def ensure_reviewer(who: Principal, *, program: bool = False) -> None:
+    """Let only reviewers pass; programs and API keys only where they look (`program`). Raises Forbidden."""
+    if not who.may(Permission.DECIDE_REVIEWS):
+        raise Forbidden(f"This needs the permission {Permission.DECIDE_REVIEWS.value}.")
+    if not program:
+        ensure_person(who)
 
-    `owners` names who answers for each program.
+
+def ensure_not_own(by: str, people: Collection[str]) -> None:
+    """Keep people from what they, or a program that they stand behind, asked for or proposed. Raises Forbidden.
+
+    `people` are all who may have done so (app/work/behind.py).
     """
-    if person(by) in (review["asker"], owners.get(review["asker"])):
-        raise Forbidden("Nobody decides on what they asked for; another reviewer has to.")
+    if person(by) in people:
+        raise Forbidden("Nobody decides on what they asked for or proposed; another person has to.")
 
 
 def ensure_free(review: Mapping[str, Any], by: str, *, now: datetime) -> None:
@@ -112,9 +120,9 @@ def ensure_free(review: Mapping[str, Any], by: str, *, now: datetime) -> None:
 
 
 def ensure_not_written(review: Mapping[str, Any], by: str) -> None:
-    """Keep whoever wrote what is to be approved from approving it. Raises Forbidden."""
-    if person(by) in review["authors"]:
-        raise Forbidden("You wrote what waits here; another reviewer has to approve it.")
+    """Keep whoever wrote what is to be approved, or put it forward, from approving it. Raises Forbidden."""
+    if person(by) in (*review["authors"], review["put_forward_by"]):
+        raise Forbidden("You wrote or put forward what waits here; another reviewer has to approve it.")
 
 
 def is_overdue(review: Mapping[str, Any], *, now: datetime) -> bool:

@@ -147,13 +147,13 @@ async def lost(work: Work, review_id: UUID) -> list[str]:
 
 
 async def back_to_a_person(work: Work, review_id: UUID, *, why: str) -> None:
-    """Open the review again: nothing more of it runs until somebody decides anew."""
+    """Open the review again: nothing more of it runs until people decide anew, but not who wrote it."""
     await work.sql(
         "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'approved'", id=review_id
     )
     await work.sql(
         "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL,"
-        " authors = '{}' WHERE id = :id",
+        " put_forward_by = NULL WHERE id = :id",
         id=review_id,
         why=why,
     )

@@ -78,8 +78,10 @@ async def _reviews(work: Work, erasure: Erasure) -> Counts:
     decided = await work.sql(
         "UPDATE reviews SET decided_by = CASE WHEN decided_by = :user_id THEN :pseudonym ELSE decided_by END,"
         " taken_by = nullif(taken_by, :user_id), assigned_to = nullif(assigned_to, :user_id),"
-        " authors = array_replace(authors, :user_id, :pseudonym)"
-        " WHERE :user_id IN (decided_by, taken_by, assigned_to) OR :user_id = ANY (authors) RETURNING id",
+        " authors = array_replace(authors, :user_id, :pseudonym),"
+        " put_forward_by = CASE WHEN put_forward_by = :user_id THEN :pseudonym ELSE put_forward_by END"
+        " WHERE :user_id IN (decided_by, taken_by, assigned_to, put_forward_by) OR :user_id = ANY (authors)"
+        " RETURNING id",
         pseudonym=erasure.pseudonym,
         user_id=erasure.user_id,
     )

@@ -234,8 +234,10 @@ def _item(work: Work, row: Any) -> dict[str, Any]:
     if item.pop("review_kind") in GIVEN and item["review"] == "rejected":
         # A person looked at it afterwards, and took it back.
         return {**item, "answer": "", "data": None}
-    item["answer"] = item["answer"] if made["final"] is None else made["final"]
-    item["data"] = item["data"] if made["final_data"] is None else made["final_data"]
+    # While it is open, what somebody has written so far is between the reviewers.
+    if item["review"] == "approved":
+        item["answer"] = item["answer"] if made["final"] is None else made["final"]
+        item["data"] = item["data"] if made["final_data"] is None else made["final_data"]
     return item
 
 

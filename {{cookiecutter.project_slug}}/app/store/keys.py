@@ -117,6 +117,12 @@ async def get(work: Work, key_id: str) -> KeyRow:
     return key
 
 
+async def makers(work: Work, account: str) -> set[str]:
+    """Give the ids of all who ever made a key for an account."""
+    rows = await work.sql("SELECT DISTINCT created_by FROM api_keys WHERE account = :account", account=account)
+    return set(rows.scalars())
+
+
 async def listed(work: Work, *, limit: int = MOST_LISTED) -> list[KeyRow]:
     """List keys, those that work first, then the newest."""
     rows = await work.sql(

@@ -201,11 +201,15 @@ def _call_rows(turn: Turn) -> list[dict[str, Any]]:
 
 
 async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, Any]:
-    """Give everything about one turn; `user_id` None reads anybody's."""
+    """Give everything about one turn; `user_id` None reads anybody's.
+
+    A shadow run repeats a question of a person, who was shown nothing of it: it is nobody's own.
+    """
     row = (
         (
             await work.sql(
-                "SELECT * FROM turns WHERE id = :id AND (cast(:user_id AS text) IS NULL OR user_id = :user_id)",
+                "SELECT * FROM turns WHERE id = :id"
+                " AND (cast(:user_id AS text) IS NULL OR (user_id = :user_id AND channel <> 'shadow'))",
                 id=turn_id,
                 user_id=user_id,
             )

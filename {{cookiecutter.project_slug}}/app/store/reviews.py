@@ -60,7 +60,10 @@ class Narrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What goes before the reviewers: a draft (`text`, `data`) in which the placeholders of `masks` stand, and why."""
+    """What goes before the reviewers: a draft (`text`, `data`) in which the placeholders of `masks` stand, and why.
+
+    `authors` are the people who wrote the draft, if people did.
+    """
 
     turn_id: UUID
     usecase: str
@@ -71,6 +74,7 @@ class Opening:
     data: Mapping[str, Any] | None = None
     masks: Mapping[str, str] = field(default_factory=dict)
     complaint: str | None = None
+    authors: tuple[str, ...] = ()
     terms: Terms = STANDARD
 
 
@@ -85,7 +89,7 @@ async def open_(work: Work, opening: Opening) -> UUID:
     row = {name: getattr(opening, name) for name in ("turn_id", "usecase", "asker", "question", "why", "complaint")}
     row |= {"id": review_id, "draft": opening.text, "data": dict(opening.data) if opening.data is not None else None}
     row |= {"masks": as_json(masks) if masks else None, "status": "open", "asker_groups": [], "asker_unit": ""}
-    row |= {"kind": terms.kind, "priority": terms.priority, "hours": terms.hours}
+    row |= {"authors": list(opening.authors), "kind": terms.kind, "priority": terms.priority, "hours": terms.hours}
     statement = insert(reviews).on_conflict_do_nothing(constraint="reviews_turn_kind").returning(reviews.c.id)
     if (await work.run(statement, sealed.closed(work.seals, "reviews", row))).first() is None:
         raise Conflict(f"This turn has a review of the kind {terms.kind} already.")
@@ -96,7 +100,7 @@ async def open_(work: Work, opening: Opening) -> UUID:
 async def complain(work: Work, filed: Opening) -> UUID:
     """Put a complaint before the reviewers; while nobody has decided, another one replaces it. Raises Conflict."""
     rows = await work.sql(
-        "SELECT id, status FROM reviews WHERE turn_id = :id AND kind = 'complaint' FOR UPDATE", id=filed.turn_id
+        "SELECT id, status, masks FROM reviews WHERE turn_id = :id AND kind = 'complaint' FOR UPDATE", id=filed.turn_id
     )
     found = rows.first()
     if found is None:
@@ -104,6 +108,8 @@ async def complain(work: Work, filed: Opening) -> UUID:
     if found.status != "open":
         raise Conflict("Somebody has decided on your complaint about this answer.")
     masks = mentioned((filed.question, filed.text, as_json(filed.data), filed.complaint or ""), filed.masks)
+    # What a placeholder of the replaced words stood for is kept, or its number would be given out again.
+    masks |= sealed.known(work.seals, "reviews", found.id, found.masks)
     await _write(work, found.id, {"complaint": filed.complaint, "masks": as_json(masks) if masks else None})
     review_id: UUID = found.id
     return review_id
@@ -196,7 +202,8 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         "reason": decision.because,
         "final": _first(decision.final, row["final"], row["draft"]) if decision.approve else None,
         "final_data": _first(decision.data, row["final_data"], row["data"]) if decision.approve else None,
-        "note": decision.note or None,
+        # What a reviewer put forward has their word to the asker with it.
+        "note": decision.note or (row["note"] if decision.approve and row["put_forward_by"] else None),
     }
     await _write(work, review_id, {**result, "job_id": job_id or row["job_id"]})
     await work.sql("UPDATE reviews SET decided_at = now(), taken_by = NULL WHERE id = :id", id=review_id)
@@ -209,19 +216,20 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
 
 
 async def put_forward(work: Work, review_id: UUID, decision: Decision) -> dict[str, Any]:
-    """Keep what a reviewer would approve for another one to clear. Raises NotFound."""
+    """Keep what a reviewer would approve for another one to clear, whoever it was given to. Raises NotFound."""
     row = await get(work, review_id)
-    written = {"final": _first(decision.final, row["final"], row["draft"])}
-    written |= {"final_data": _first(decision.data, row["final_data"], row["data"]), "note": decision.note or None}
-    authors = sorted({*row["authors"], person(decision.by)})
-    await _write(work, review_id, {**written, "authors": authors, "taken_by": None, "taken_until": None})
+    written = {"final": _first(decision.final, row["final"], row["draft"]), "note": decision.note or row["note"]}
+    written |= {"final_data": _first(decision.data, row["final_data"], row["data"])}
+    by = person(decision.by)
+    written |= {"authors": sorted({*row["authors"], by} if decision.edits else row["authors"]), "put_forward_by": by}
+    await _write(work, review_id, {**written, "assigned_to": None, "taken_by": None, "taken_until": None})
     await actions.edit(work, review_id, decision.arguments)
-    await _noted(work, row, decision, action="review.put_forward", after={"status": "open", "authors": authors})
+    await _noted(work, row, decision, action="review.put_forward", after={"status": "open", "put_forward_by": by})
     return await get(work, review_id)
 
 
 async def reopen(work: Work, review_id: UUID, *, by: str, because: str) -> dict[str, Any]:
-    """Take a decision back, with an entry in the audit; what was written stays before the reviewers.
+    """Take a decision back, with an entry in the audit; what was written stays before the reviewers, and by whom.
 
     Raises Conflict where it is open, or where something that was approved has begun: that cannot be taken back here.
     """
@@ -232,7 +240,8 @@ async def reopen(work: Work, review_id: UUID, *, by: str, because: str) -> dict[
     if begun:
         raise Conflict(f"{begun[0]} was approved and is done, or being done: take it back in the other system.")
     await work.sql(
-        "UPDATE reviews SET status = 'open', decided_by = NULL, decided_at = NULL, reason = NULL WHERE id = :id",
+        "UPDATE reviews SET status = 'open', decided_by = NULL, decided_at = NULL, reason = NULL,"
+        " put_forward_by = NULL WHERE id = :id",
         id=review_id,
     )
     await actions.wait_again(work, review_id)

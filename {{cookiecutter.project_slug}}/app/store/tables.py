@@ -287,6 +287,7 @@ reviews = Table(
     Column("taken_by", Text),
     _time("taken_until"),
     Column("authors", ARRAY(Text)),
+    Column("put_forward_by", Text),
     Column("complaint", Text),
     Column("note", Text),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.evaluation.trials import Trials
 from app.turn.preference import Preference
 from app.wiring.ground import Ground
+from app.wiring.reviewing import behind
 from app.wiring.turns import Turns
 from app.work.captures import Captures
 from app.work.shadows import ShadowRuns
@@ -27,6 +28,6 @@ def trying(on: Ground, asking: Turns) -> Trying:
     return Trying(
         runs,
         trials.preference,
-        Captures(on.database, on.privacy),
+        Captures(on.database, on.privacy, behind(on)),
         Trials(on.database, on.cases, asking.rollouts.shadowed),
     )

@@ -8,13 +8,15 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.identity import Permission, Principal
+from app.domain.identity import Principal
+from app.domain.review import ensure_reviewer
 from app.errors import BadInput, Conflict, Forbidden
 from app.guard.privacy import Privacy
 from app.store import audit, captured, ledger, quoting
 from app.store.captured import Captured, Status
 from app.store.db import Database, Work
 from app.store.quoting import WITHHELD
+from app.work.behind import Behind
 
 log = structlog.get_logger(__name__)
 MOST_CHARS = 8000
@@ -23,10 +25,11 @@ MOST_WRITTEN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What people said the right answer is; `privacy` finds the names that this service knows."""
+    """What people said the right answer is; `privacy` finds the names that this service knows, `behind` who asked."""
 
     database: Database
     privacy: Privacy
+    behind: Behind
 
     async def keep(self) -> int:
         """Look for known names in what came in lately; gives how many cases were masked."""
@@ -43,7 +46,7 @@ class Captures:
 
         Where that stands on documents that this person may not read, what was said about it is withheld too.
         """
-        _needs(who)
+        ensure_reviewer(who, program=True)
         async with self.database.work(claims=who.claims) as work:
             found = await captured.listed(work, usecase=usecase, status=status)
             hidden = await quoting.withheld(work, {case.turn_id for case in found}, claims=who.claims)
@@ -56,14 +59,14 @@ class Captures:
 
         Raises Forbidden, also for what one proposed or asked oneself, BadInput, NotFound, Conflict.
         """
-        _needs(who)
+        ensure_reviewer(who)
         if not because.strip():
             raise BadInput("Say why: the reason is kept with the case.", errors=[{"field": "reason", "wrong": "empty"}])
         if "\\u0000" in json.dumps(expected, default=str):
             raise BadInput("The character U+0000 is not allowed.")
         async with self.database.work(claims=who.claims) as work:
             case = await captured.get(work, id)
-            await _ensure_other(work, case, who)
+            await self._ensure_other(work, case, who)
             if case.status == status:
                 raise Conflict(f"This case is {status} already.")
             changed = await self._changed(case, expected) if expected else {}
@@ -90,6 +93,11 @@ class Captures:
         """Note that these cases stand in a file now."""
         async with self.database.work() as work:
             await captured.written(work, ids)
+
+    async def _ensure_other(self, work: Work, case: Captured, who: Principal) -> None:
+        await self.behind.ensure_other(work, who.user_id, case.asker, case.proposed_by)
+        if await quoting.withheld(work, [case.turn_id], claims=who.claims):
+            raise Forbidden("The answer stands on documents that you may not read; somebody who may has to decide.")
 
     async def _changed(self, case: Captured, expected: str | Mapping[str, Any]) -> dict[str, Any]:
         told = (
@@ -120,15 +128,3 @@ class Captures:
             return {**told, **blank, "answer": WITHHELD, "withheld": True}
         seen = await ledger.story(work, case.turn_id, user_id=None)
         return {**told, "answer": seen["answer"], "withheld": False}
-
-
-async def _ensure_other(work: Work, case: Captured, who: Principal) -> None:
-    if who.key_id or who.user_id in (case.asker, case.proposed_by):
-        raise Forbidden("Nobody decides on what they asked or proposed, and no program does; another person has to.")
-    if await quoting.withheld(work, [case.turn_id], claims=who.claims):
-        raise Forbidden("The answer stands on documents that you may not read; somebody who may has to decide.")
-
-
-def _needs(who: Principal) -> None:
-    if not who.may(Permission.DECIDE_REVIEWS):
-        raise Forbidden("Deciding on captured cases needs the permission reviews.decide.")

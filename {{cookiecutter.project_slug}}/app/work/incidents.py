@@ -4,22 +4,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.domain.identity import Permission, Principal
-from app.domain.review import ensure_person
-from app.errors import Forbidden
+from app.domain.identity import Principal
+from app.domain.review import ensure_reviewer
 from app.store import incidents
 from app.store.db import Database
+from app.work.behind import Behind
 
 
 @dataclass(frozen=True, slots=True)
 class Incidents:
-    """What was stopped, and what came of it."""
+    """What was stopped, and what came of it; `behind` tells who may have asked."""
 
     database: Database
+    behind: Behind
 
     async def listed(self, who: Principal, *, status: str = "open", kind: str = "") -> list[dict[str, Any]]:
         """List the newest 100 of a status (empty: any) and kind (empty: any). Raises Forbidden."""
-        _needs(who)
+        ensure_reviewer(who, program=True)
         async with self.database.work() as work:
             return await incidents.listed(work, status=status, kind=kind)
 
@@ -28,18 +29,14 @@ class Incidents:
 
         Nobody closes what became of their own question, and no program closes anything.
         """
-        _needs(who)
-        ensure_person(who)
+        ensure_reviewer(who)
         async with self.database.work() as work:
+            row = await incidents.get(work, incident_id)
+            await self.behind.ensure_other(work, who.user_id, row["user_id"])
             return await incidents.close(work, incident_id, by=who.user_id, because=because)
 
     async def reopen(self, who: Principal, incident_id: UUID, *, because: str) -> dict[str, Any]:
         """Take a closing back. Raises Forbidden, BadInput, NotFound, Conflict."""
-        _needs(who)
+        ensure_reviewer(who, program=True)
         async with self.database.work() as work:
             return await incidents.reopen(work, incident_id, by=who.user_id, because=because)
-
-
-def _needs(who: Principal) -> None:
-    if not who.may(Permission.DECIDE_REVIEWS):
-        raise Forbidden("Looking into incidents needs the permission reviews.decide.")

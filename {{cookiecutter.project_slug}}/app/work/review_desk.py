@@ -9,7 +9,7 @@ from uuid import UUID
 from app.domain.access import is_name
 from app.domain.identity import Permission, Principal
 from app.domain.masking import PLACEHOLDER
-from app.domain.review import ensure_person, holds_back, is_program
+from app.domain.review import ensure_person, ensure_reviewer, holds_back, is_program, person
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Conflict, Forbidden
 from app.guard.pii import masked
@@ -19,7 +19,7 @@ from app.store.db import Database, Work
 from app.store.reviews import Opening
 from app.work import capture
 from app.work.review_sight import as_seen
-from app.work.reviews import Reviews, ensure_reviewer, reason
+from app.work.reviews import Reviews, reason
 
 FARTHEST = timedelta(days=366)
 PLAN = ("assigned_to", "priority", "due_at")
@@ -80,18 +80,19 @@ class ReviewDesk:
                 raise BadInput("Say what changes: assigned_to, priority or due_at.")
             if review["status"] != "open":
                 raise Conflict(f"This was {review['status']} by {review['decided_by']}.")
-            self._ensure_able(review, wanted.get("assigned_to"))
+            await self._ensure_able(work, review, wanted.get("assigned_to"))
             if "due_at" in wanted and abs(wanted["due_at"] - datetime.now(UTC)) > FARTHEST:
                 raise BadInput("A deadline is at most a year away.")
             await review_queue.plan(work, review, wanted, by=who.user_id, because=because)
             return as_seen(who, await reviews.get(work, review_id))
 
-    def _ensure_able(self, review: Mapping[str, Any], to: str | None) -> None:
+    async def _ensure_able(self, work: Work, review: Mapping[str, Any], to: str | None) -> None:
         if to is None:
             return
         if not is_name(f"user:{to}") or is_program(to):
             raise BadInput("Give it to a person, by the id that they sign in with.")
-        if to in (review["asker"], self.reviews.owners.get(review["asker"]), *review["authors"]):
+        askers = await self.reviews.behind.people(work, review["asker"])
+        if to in (*askers, *review["authors"], review["put_forward_by"]):
             raise BadInput(f"{to} asked for this, or wrote it: somebody else has to decide.")
 
     async def complain(self, who: Principal, turn_id: UUID, text: str) -> dict[str, Any]:
@@ -114,8 +115,12 @@ class ReviewDesk:
         return {"review_id": review_id, "status": review["status"], "due_at": review["due_at"]}
 
     async def _filed(self, work: Work, who: Principal, turn: Mapping[str, Any], text: str) -> Opening:
-        given = _given(turn, await reviews.of_turn(work, turn["id"]))
+        before = await reviews.of_turn(work, turn["id"])
+        given = _given(turn, before)
         known = await review_evidence.known_to(work, turn["session_id"]) | given["masks"]
+        # A complaint that this one replaces: a placeholder that was shown never stands for something else.
+        for each in before:
+            known |= each["masks"] if each["kind"] == "complaint" else {}
         # What a placeholder of the ledger stood for is not known any more: its number is not given out again.
         said = f"{turn['question']} {given['text']} {given['data']}"
         known = {found: found for found in PLACEHOLDER.findall(said)} | known
@@ -132,6 +137,7 @@ class ReviewDesk:
             data=given["data"],
             masks=grown,
             complaint=told,
+            authors=_writers(given["by"], usecase) if given["by"] else (),
             terms=usecase.contract.reviews.terms("complaint") if usecase else reviews.STANDARD,
         )
 
@@ -140,8 +146,17 @@ def _given(turn: Mapping[str, Any], known: list[dict[str, Any]]) -> dict[str, An
     """Give the answer that the asker has: what a person approved last, else what the ledger has. Raises Conflict."""
     if any(each["status"] == "open" and holds_back(each) for each in known):
         raise Conflict("A person looks at this already, and you will be told what they decide.")
-    said = {"text": turn["answer"], "data": turn["data"], "masks": {}}
+    said = {"text": turn["answer"], "data": turn["data"], "masks": {}, "by": None}
     for review in known:
         if review["status"] == "approved":
-            said = {"text": review["final"], "data": review["final_data"], "masks": review["masks"]}
+            said = {"text": review["final"], "data": review["final_data"], "masks": review["masks"], "by": review}
     return said
+
+
+def _writers(review: Mapping[str, Any], usecase: UseCase | None) -> tuple[str, ...]:
+    """Give who wrote what was approved; who only cleared it has written nothing."""
+    if (review["final"], review["final_data"]) == (review["draft"], review["data"]):
+        return tuple(review["authors"])
+    may_alone = usecase is not None and usecase.contract.reviews.second_person == "never"
+    decided = {person(review["decided_by"])} if may_alone or not review["authors"] else set()
+    return tuple(sorted({*review["authors"], *decided}))

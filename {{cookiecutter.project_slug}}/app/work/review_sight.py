@@ -44,8 +44,8 @@ def without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest(review: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of what a decision is about: draft, corrections so far, and what tools would do."""
-    words = [review[name] for name in ("draft", "data", "final", "final_data")]
+    """Give the SHA-256 of what a decision is about: draft, complaint, what others wrote so far, what tools do."""
+    words = [review[name] for name in ("draft", "data", "final", "final_data", "note", "complaint")]
     uses = [[each["ordinal"], each["tool"], each["arguments"], each["status"]] for each in review["actions"]]
     return hashlib.sha256(json.dumps([words, uses], sort_keys=True, default=str).encode()).hexdigest()
 

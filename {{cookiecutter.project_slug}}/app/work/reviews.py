@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 
-from app.domain.identity import Permission, Principal
-from app.domain.review import ensure_free, ensure_not_own, ensure_person, holds_back, is_overdue
+from app.domain.identity import Principal
+from app.domain.review import ensure_free, ensure_reviewer, holds_back, is_overdue
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, Conflict, Forbidden
@@ -20,21 +20,26 @@ from app.store.reviews import ANY, Narrow
 from app.store.shared import Shared, SharedAway
 from app.telemetry import metrics, tracing
 from app.work import capture
+from app.work.behind import Behind
 from app.work.outbox import Relay
 from app.work.review_sight import as_seen, changed, digest, for_the_asker, without_quotes
 
 log = structlog.get_logger(__name__)
+LOOK_FIRST = (
+    "Say with `seen` what you looked at: the `digest` of GET /v1/admin/reviews/{review_id},"
+    " or at the terminal `app review REVIEW_ID`, then `--seen`."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Answers, and uses of tools with effects, that wait for a person; `owners` of programs by their ids."""
+    """Answers, and uses of tools with effects, that wait for a person; `behind` tells who may have asked."""
 
     database: Database
     usecases: Mapping[str, UseCase]
     relay: Relay
     shared: Shared
-    owners: Mapping[str, str] = field(default_factory=dict)
+    behind: Behind
 
     async def waiting(
         self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200
@@ -59,7 +64,8 @@ class Reviews:
             (told,) = await self._told(work, who, [review])
             shown = None if told["withheld"] else await review_evidence.of(work, review["turn_id"], claims=who.claims)
             history = [] if told["withheld"] else await review_evidence.history(work, review_id)
-        return {**told, "evidence": shown, "history": history, "hindrance": self._hindrance(who, told)}
+            hindrance = await self._hindrance(work, who, told)
+        return {**told, "evidence": shown, "history": history, "hindrance": hindrance}
 
     async def decide(
         self, who: Principal, review_id: UUID, *, approve: bool, because: str, edited: dict[str, Any] | None = None
@@ -67,8 +73,9 @@ class Reviews:
         """Approve, perhaps with another `text`, `data`, or `arguments` by the place of an action; or reject.
 
         `edited` may also hold a `note` to the asker, `capture` (make it a case of the evaluation) and `seen`, the
-        digest of what was shown. The reason is kept; approved actions are queued in the same transaction. Where the
-        contract asks for a second person, what the first would approve is put forward and waits for another one.
+        digest of what was shown: what tools would do is approved by it alone. The reason is kept; approved actions are
+        queued in the same transaction. Where the contract asks for a second person, and where arguments are changed,
+        what the first would approve is put forward and waits for another one.
         Raises Forbidden (also when the draft stands on documents that this reviewer may not read), BadInput, Conflict.
         """
         ensure_reviewer(who)
@@ -81,6 +88,8 @@ class Reviews:
                 raise Conflict("This was changed since you looked at it: look again before you decide.")
             decision = _decision(who, review, approve=approve, because=because, edited=edited)
             pending = [each for each in review["actions"] if each["status"] in actions.UNDECIDED]
+            if approve and pending and not edited.get("seen"):
+                raise BadInput(LOOK_FIRST, errors=[{"field": "seen", "wrong": "empty"}])
             self._check(review, pending, decision.arguments)
             if decision.approve and self._needs_another(review, decision):
                 return as_seen(who, await reviews.put_forward(work, review_id, decision)) | {"withheld": False}
@@ -106,7 +115,7 @@ class Reviews:
         ensure_reviewer(who)
         async with self.database.work(claims=who.claims) as work:
             review = await reviews.get(work, review_id)
-            ensure_not_own(review, who.user_id, owners=self.owners)
+            await self.behind.ensure_other(work, who.user_id, review["asker"])
             await self._ensure_readable(work, who, review)
             opened = await reviews.reopen(work, review_id, by=who.user_id, because=reason(because))
             await review_news.put(work, opened, text=for_the_asker(opened, self.usecases.get(review["usecase"])))
@@ -127,7 +136,7 @@ class Reviews:
         """Give a review, locked, on which this person may decide now. Raises Forbidden, Conflict, NotFound."""
         review = await reviews.get(work, review_id)
         await self._ensure_readable(work, who, review)
-        ensure_not_own(review, who.user_id, owners=self.owners)
+        await self.behind.ensure_other(work, who.user_id, review["asker"])
         if review["status"] != "open":
             raise Conflict(f"This was {review['status']} by {review['decided_by']}.")
         ensure_free(review, who.user_id, now=datetime.now(UTC))
@@ -145,10 +154,10 @@ class Reviews:
             without_quotes(review) if review["turn_id"] in hidden else {**review, "withheld": False} for review in told
         ]
 
-    def _hindrance(self, who: Principal, review: Mapping[str, Any]) -> str:
+    async def _hindrance(self, work: Work, who: Principal, review: Mapping[str, Any]) -> str:
         try:
             ensure_reviewer(who)
-            ensure_not_own(review, who.user_id, owners=self.owners)
+            await self.behind.ensure_other(work, who.user_id, review["asker"])
             ensure_free(review, who.user_id, now=datetime.now(UTC))
         except AppError as error:
             return error.detail
@@ -156,8 +165,10 @@ class Reviews:
 
     def _needs_another(self, review: Mapping[str, Any], decision: reviews.Decision) -> bool:
         usecase = self.usecases.get(review["usecase"])
-        rule = usecase.contract.reviews.second_person if usecase else "never"
-        return (rule != "never" and decision.edits) or (rule == "always" and not review["authors"])
+        rule = usecase.contract.reviews.second_person if usecase else "edits"
+        # What a tool will do is never one person's word alone, whatever the contract says.
+        is_written = bool(decision.arguments) or (rule != "never" and decision.edits)
+        return is_written or (rule == "always" and review["put_forward_by"] is None)
 
     def _check(
         self, review: Mapping[str, Any], pending: list[dict[str, Any]], edited: Mapping[int, Mapping[str, Any]]
@@ -175,14 +186,6 @@ class Reviews:
                 faults.append({"field": f"arguments.{place}", "wrong": str(error)})
         if faults:
             raise BadInput("; ".join(f"{fault['field']}: {fault['wrong']}" for fault in faults), errors=faults)
-
-
-def ensure_reviewer(who: Principal, *, program: bool = False) -> None:
-    """Let only reviewers pass; programs and API keys only where they look (`program`). Raises Forbidden."""
-    if not who.may(Permission.DECIDE_REVIEWS):
-        raise Forbidden("Deciding on reviews needs the permission reviews.decide.")
-    if not program:
-        ensure_person(who)
 
 
 def reason(because: str) -> str:

@@ -1,10 +1,13 @@
 """The operator's hand: kill switch with a reason, reviews, audit, costs."""
 
 import asyncio
+from dataclasses import replace
+from uuid import UUID
 
 import orjson
 import pytest
 
+from app.domain.review import Reviews
 from tests.api.asking import LEAVE, URL, ask, parsed, slow
 from tests.api.test_jobs import submit
 
@@ -12,6 +15,13 @@ from tests.api.test_jobs import submit
 async def flip(client, who, *, enabled, subject="ai", reason="a test"):
     body = {"subject": subject, "enabled": enabled, "reason": reason}
     return await client.post("/v1/admin/flags", json=body, headers=who)
+
+
+def alone(service, monkeypatch):
+    """Let one person clear what they wrote: of those who review, one asked and one is left."""
+    known = service.usecases["triage"]
+    contract = known.contract.model_copy(update={"reviews": Reviews(second_person="never")})
+    monkeypatch.setitem(service.usecases, "triage", replace(known, contract=contract))
 
 
 @pytest.fixture
@@ -91,9 +101,8 @@ async def test_only_operators_flip(client, as_):
     assert (await flip(client, as_("sam.reyes"), enabled=False)).status_code == 403
 
 
-async def test_a_reviewer_decides_with_a_reason_and_never_on_what_they_asked_for(client, as_, service):
-    from uuid import UUID
-
+async def test_a_reviewer_decides_with_a_reason_and_never_on_what_they_asked_for(client, as_, service, monkeypatch):
+    alone(service, monkeypatch)
     url = (await submit(client, as_("olga.petrov"), {"items": [{"question": "An invoice for review"}]})).headers[
         "location"
     ]

@@ -1,5 +1,6 @@
 """A tool with effects through the doors: proposed, seen, edited, approved by somebody else, done by a worker."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -58,18 +59,22 @@ async def test_a_reviewer_may_change_the_arguments_within_what_the_tool_accepts(
     assert (await desk.decide(review, arguments={"7": {}})).status_code == 422
     unstorable = {"0": {"order": "A-100", "usd": 1, "mail": "a\u0000b"}}
     assert (await desk.decide(review, arguments=unstorable)).status_code == 422
-    decided = await desk.decide(
-        review, arguments={"0": {"order": "A-100", "usd": "15.50", "mail": "desk@shop.example"}}
-    )
+    changed = {"0": {"order": "A-100", "usd": "15.50", "mail": "desk@shop.example"}}
+    written = await desk.decide(review, arguments=changed)
+    assert (written.json()["status"], written.json()["job_id"]) == ("open", None), "somebody else clears what one wrote"
+    decided = await desk.decide(review, who="olga.petrov")
     await desk.run(decided)
     (paid,) = tools.REFUNDS.values()
     assert (paid["usd"], paid["mail"], paid["for"]) == ("15.50", "desk@shop.example", "sam.reyes")
     found = decided.json()["actions"][0]
     assert found["proposed"]["usd"] == "40.00" and found["arguments"]["usd"] == "15.50"
     rows = (await desk.client.get("/v1/admin/audit", headers=desk.as_("olga.petrov"))).json()
-    row = next(row for row in rows if row["action"] == "review.approved" and row["subject"] == str(review["id"]))
-    assert row["after"]["actions"] == [{"tool": "issue_refund", "edited": True}]
-    assert "desk@shop.example" not in str(row)
+    mine = [row for row in rows if row["subject"] == str(review["id"]) and row["action"].startswith("review.")]
+    assert [(row["action"], row["after"]["actions"][0]["edited"]) for row in mine] == [
+        ("review.approved", False),
+        ("review.put_forward", True),
+    ]
+    assert "desk@shop.example" not in str(mine)
 
 
 async def test_the_second_decision_is_refused_and_queues_nothing(desk: Desk) -> None:
@@ -84,24 +89,30 @@ async def test_the_second_decision_is_refused_and_queues_nothing(desk: Desk) -> 
 async def test_the_console_shows_what_would_be_done_and_takes_other_arguments(desk: Desk) -> None:
     response = await desk.ask(REFUND)
     review = await desk.review(response)
-    browser = {
-        "Cookie": desk.as_("hana.lind")["Authorization"].replace("Bearer ", "identity="),
-        "Origin": "http://test",
-    }
+    browser, other = (
+        {"Cookie": desk.as_(who)["Authorization"].replace("Bearer ", "identity="), "Origin": "http://test"}
+        for who in ("hana.lind", "olga.petrov")
+    )
     page = (await desk.client.get("/console/reviews", headers=browser)).text
     assert "issue_refund" in page and "sam.reyes@example.org" in page
     url = f"/console/reviews/{review['id']}"
     form = {"decision": "approve", "reason": "ok", "place": "0", "arguments": '{"order": "A-100"}'}
     assert (await desk.client.post(url, data=form, headers=browser)).status_code == 422
     form["arguments"] = '{"order": "A-100", "usd": "1.00", "mail": "m"}'
-    assert (await desk.client.post(url, data=form, headers=browser)).status_code == 303
+    unseen = await desk.client.post(url, data=form, headers=browser)
+    assert unseen.status_code == 422 and "what you looked at" in unseen.text
+    for who in (browser, other):
+        shown = (await desk.client.get(url, headers=who)).text
+        (form["seen"],) = re.findall(r'name="seen" value="([0-9a-f]{64})"', shown)
+        assert (await desk.client.post(url, data=form, headers=who)).status_code == 303
+    assert "hana.lind</strong> put this forward" in shown and "1.00" in shown
     decided = await desk.review(response, status="approved")
     await desk.service.jobs.run(decided["job_id"])
     page = (await desk.client.get("/console/reviews?status=approved", headers=browser)).text
     assert "Paid 1.00 US dollars back for A-100" in page
     story = await desk.client.get(
         f"/console/turns/{response.json()['turn_id']}",
-        headers={**browser, "Cookie": desk.as_("olga.petrov")["Authorization"].replace("Bearer ", "identity=")},
+        headers=other,
     )
     assert "issue_refund" in story.text and "waits" in story.text
 

@@ -159,8 +159,9 @@ async def _plant(office: Office, turn_id: str) -> None:
         ("INSERT INTO restrictions (id, subject, what, cause, reason, set_by, lifted_at, lifted_by)"
          " VALUES (%s, %s, 'ask', 'operator', 'r', 'x', now(), 'x')", (uuid4(), f"user:{PERSON}")),
         ("INSERT INTO directory_people (user_id, groups) VALUES (%s, '{}')", (PERSON,)),
-        ("INSERT INTO reviews (id, turn_id, usecase, asker, question, draft, why, assigned_to, taken_by, authors)"
-         " VALUES (%s, %s, 'handbook', 'x', '', '', '', %s, %s, %s)", (uuid4(), uuid4(), PERSON, PERSON, [PERSON])),
+        ("INSERT INTO reviews (id, turn_id, usecase, asker, question, draft, why, assigned_to, taken_by, authors,"
+         " put_forward_by) VALUES (%s, %s, 'handbook', 'x', '', '', '', %s, %s, %s, %s)",
+         (uuid4(), uuid4(), PERSON, PERSON, [PERSON], PERSON)),
     )  # fmt: skip
     for statement, values in planted:
         await office.owner.execute(statement, values)  # type: ignore[arg-type]

@@ -219,6 +219,9 @@ async def test_a_reviewer_sees_placeholders_unless_permitted_and_the_asker_gets_
     assert MASKED in review["question"] and PLANTED["NAME"] not in str(review) and "masks" not in review
     by_group = private.service.roles.by_group
     monkeypatch.setitem(by_group, "reviewers", by_group["reviewers"] | {Permission.SEE_PERSONAL_DATA})
+    usecases = private.service.usecases
+    contract = changed(usecases["triage"].contract, {"reviews.second_person": "never"})
+    monkeypatch.setitem(usecases, "triage", replace(usecases["triage"], contract=contract))
     assert STORY in (await seen())["question"]
     decision = {"approve": True, "reason": "fine", "text": "For <NAME_1>."}
     decided = await http.post(f"/v1/admin/reviews/{review['id']}", json=decision, headers=as_("hana.lind"))

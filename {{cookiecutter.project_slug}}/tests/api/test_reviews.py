@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from app.domain.identity import Permission
+from app.domain.identity import Permission, Principal
+from app.domain.outcome import Outcome
 from app.domain.review import Reviews
-from app.store import audit, incidents
+from app.domain.turn import Turn
+from app.store import audit, incidents, ledger
 from app.store.incidents import Incident
 from app.wiring.service import Service
 from tests.accounts import Office, bearer, office
@@ -22,7 +24,7 @@ from tests.api.serving import Served
 As = Callable[[str], dict[str, str]]
 # Nothing in the handbook says it in all of these words, so no answer is quite sure.
 LEAVE = "How many days of annual leave does every employee have in the next year?"
-HANA, OLGA, SAM = "hana.lind", "olga.petrov", "sam.reyes"
+HANA, OLGA, PRIYA, SAM, TOM = "hana.lind", "olga.petrov", "priya.nair", "sam.reyes", "tom.becker"
 ADMIN = "/v1/admin/reviews"
 
 
@@ -66,6 +68,12 @@ class Queue:
     async def approve(self, who: str, review: dict[str, Any], **body: Any) -> httpx2.Response:
         """Approve, perhaps edited."""
         return await self.send(who, review, approve=True, reason="it is right", **body)
+
+    async def corrected(self, review: dict[str, Any], *, capture: bool = False, **edit: Any) -> httpx2.Response:
+        """Have Hana write, and Olga clear it."""
+        first = await self.approve(HANA, review, **edit)
+        assert (first.status_code, first.json()["status"]) == (200, "open"), first.text
+        return await self.approve(OLGA, review, capture=capture)
 
     async def reject(self, who: str, review: dict[str, Any], **body: Any) -> httpx2.Response:
         """Reject."""
@@ -152,7 +160,7 @@ async def test_the_decision_reaches_the_asker_in_the_turn_the_conversation_and_b
     assert before["answer"].startswith("(held back") and before["reviews"][0]["status"] == "open"
     assert before["reviews"][0]["answer"] is None
 
-    decided = await queue.approve(HANA, review, text="Thirty days, says HR. [1]", note="See page 2.")
+    decided = await queue.corrected(review, text="Thirty days, says HR. [1]", note="See page 2.")
     assert decided.status_code == 200, decided.text
     after = await queue.story(review["turn_id"])
     assert after["answer"] == "Thirty days, says HR. [1]"
@@ -166,7 +174,7 @@ async def test_the_decision_reaches_the_asker_in_the_turn_the_conversation_and_b
     assert (data["decision"], data["edited"], data["by"], data["turn_id"]) == (
         "approved",
         True,
-        HANA,
+        OLGA,
         review["turn_id"],
     )
     assert "Thirty" not in str(kinds), "an event holds nobody's words but the reason"
@@ -247,7 +255,6 @@ async def test_what_is_given_to_one_is_theirs_until_it_is_overdue_and_the_change
 
 @pytest.mark.proves("CTL-4")
 async def test_an_edit_waits_for_a_second_person_who_did_not_write_it(queue: Queue) -> None:
-    queue.contract(confidence_below=1.0, second_person="edits")
     review = await queue.held()
     first = await queue.approve(HANA, review, text="Thirty days.")
     assert (first.json()["status"], first.json()["authors"]) == ("open", [HANA])
@@ -265,12 +272,37 @@ async def test_an_edit_waits_for_a_second_person_who_did_not_write_it(queue: Que
     assert (await queue.approve(HANA, plain)).json()["status"] == "approved", "what nobody changed needs no second"
 
 
+@pytest.mark.proves("CTL-4")
+async def test_a_contract_may_say_on_purpose_that_one_person_clears_a_text_that_they_wrote(queue: Queue) -> None:
+    queue.contract(confidence_below=1.0, second_person="never")
+    review = await queue.held()
+    decided = await queue.approve(HANA, review, text="Thirty days.")
+    assert (decided.json()["status"], decided.json()["final"]) == ("approved", "Thirty days.")
+
+
+@pytest.mark.proves("CTL-4")
+async def test_what_was_given_to_one_who_put_it_forward_is_anybodys_else(queue: Queue) -> None:
+    review = await queue.held()
+    assert (await queue.send(OLGA, review, "assign", assigned_to=HANA, reason="she knows")).status_code == 204
+    assert (await queue.approve(OLGA, review)).status_code == 409
+    assert (await queue.approve(HANA, review, text="Thirty days.")).json()["status"] == "open"
+    assert (await queue.approve(HANA, review)).status_code == 403
+    back = await queue.send(OLGA, review, "assign", assigned_to=HANA, reason="again")
+    assert back.status_code == 422 and "wrote it" in back.json()["detail"]
+    cleared = await queue.approve(OLGA, review)
+    assert (cleared.status_code, cleared.json()["status"]) == (200, "approved"), cleared.text
+
+
 async def test_where_two_must_decide_on_everything_the_first_only_puts_forward(queue: Queue) -> None:
     queue.contract(confidence_below=1.0, second_person="always")
     review = await queue.held()
     assert (await queue.approve(HANA, review)).json()["status"] == "open"
     assert (await queue.approve(HANA, review)).status_code == 403
     assert (await queue.approve(OLGA, review)).json()["status"] == "approved"
+    assert (await queue.send(OLGA, review, "reopen", reason="too soon")).json()["authors"] == []
+    assert (await queue.approve(OLGA, review)).json()["status"] == "open", "what is taken back needs two again"
+    assert (await queue.approve(OLGA, review)).status_code == 403
+    assert (await queue.approve(HANA, review)).json()["status"] == "approved", "and who wrote nothing is one of them"
     other = await queue.held()
     assert (await queue.reject(HANA, other)).json()["status"] == "rejected", "one person is enough to say no"
 
@@ -283,6 +315,12 @@ async def test_the_table_itself_refuses_an_author_who_approves(queue: Queue) -> 
     with pytest.raises(IntegrityError, match="reviews_not_of_an_author"):
         await queue.sql(
             "UPDATE reviews SET authors = '{hana.lind}', status = 'approved', decided_by = 'hana.lind' WHERE id = :id",
+            id=UUID(review["id"]),
+        )
+    with pytest.raises(IntegrityError, match="reviews_not_of_who_put_it_forward"):
+        await queue.sql(
+            "UPDATE reviews SET put_forward_by = 'hana.lind', status = 'approved', decided_by = 'hana.lind'"
+            " WHERE id = :id",
             id=UUID(review["id"]),
         )
     with pytest.raises(IntegrityError, match="reviews_of_people"):
@@ -332,6 +370,71 @@ async def test_no_program_decides_whatever_it_holds_and_its_owner_clears_nothing
     assert (await door.post(f"{ADMIN}/{theirs['id']}", json=body, headers=queue.as_(HANA))).status_code == 200
 
 
+@pytest.mark.proves("CTL-4")
+async def test_who_made_a_programs_key_clears_nothing_that_it_asked_whoever_answers_for_it(
+    queue: Queue, programs: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_group = programs.service.roles.by_group
+    more = {
+        "operators": by_group["operators"] | by_group["privacy"],
+        "finance": frozenset({Permission.DECIDE_REVIEWS}),
+    }
+    for group, granted in more.items():
+        monkeypatch.setitem(by_group, group, granted)  # type: ignore[index]
+    key = bearer((await programs.make(queue.as_(OLGA), account="referee"))["key"])
+    known = dict(programs.service.usecases)
+    strict = known["handbook"].contract.model_copy(update={"reviews": Reviews(confidence_below=1.0)})
+    monkeypatch.setitem(programs.service.usecases, "handbook", replace(known["handbook"], contract=strict))  # type: ignore[arg-type]
+    asked = await programs.door.post("/v1/usecases/handbook/turns", json={"question": LEAVE}, headers=key)
+    review = await queue.of_turn(asked.json()["turn_id"])
+    assert review["asker"] == "service:referee", "which hana.lind answers for"
+    url, body = f"{ADMIN}/{review['id']}", {"approve": True, "reason": "I know it"}
+    assert (await programs.door.post(url, json=body, headers=queue.as_(HANA))).status_code == 403
+    made = await programs.door.post(url, json=body, headers=queue.as_(OLGA))
+    assert made.status_code == 403 and "asked for" in made.json()["detail"]
+    assert "asked for" in (await programs.door.get(url, headers=queue.as_(OLGA))).json()["hindrance"]
+    given = {"assigned_to": OLGA, "reason": "she knows"}
+    assert (await programs.door.post(f"{url}/assign", json=given, headers=queue.as_(OLGA))).status_code == 422
+    assert (await programs.door.post(url, json=body, headers=queue.as_(TOM))).status_code == 200
+
+
+@pytest.mark.proves("CTL-4")
+async def test_who_wrote_an_answer_does_not_clear_a_complaint_about_it(queue: Queue) -> None:
+    review = await queue.held()
+    assert (await queue.corrected(review, text="Thirty days.")).json()["status"] == "approved"
+    url = f"/v1/turns/{review['turn_id']}/complaint"
+    assert (await queue.client.post(url, json={"text": "It is 25."}, headers=queue.as_(SAM))).status_code == 201
+    complaint = await queue.of_turn(review["turn_id"], kind="complaint")
+    assert (complaint["draft"], complaint["authors"]) == ("Thirty days.", [HANA])
+    refused = await queue.approve(HANA, complaint)
+    assert refused.status_code == 403 and "You wrote" in refused.json()["detail"]
+    assert (await queue.approve(OLGA, complaint)).json()["status"] == "approved", "who only cleared it may look again"
+
+    queue.contract(confidence_below=1.0, second_person="never")
+    alone = await queue.held()
+    assert (await queue.approve(HANA, alone, text="Thirty days.")).json()["status"] == "approved"
+    url = f"/v1/turns/{alone['turn_id']}/complaint"
+    assert (await queue.client.post(url, json={"text": "It is 25."}, headers=queue.as_(SAM))).status_code == 201
+    assert (await queue.approve(HANA, await queue.of_turn(alone["turn_id"], kind="complaint"))).status_code == 403
+
+
+@pytest.mark.proves("CTL-4")
+async def test_a_complaint_that_was_replaced_since_it_was_shown_is_not_decided_on(queue: Queue) -> None:
+    queue.contract(confidence_below=0.0)
+    turn = (await ask(queue.client, queue.as_(SAM), {"question": LEAVE})).json()
+    url = f"/v1/turns/{turn['turn_id']}/complaint"
+    digests = []
+    for words in ("Ask a@home.example", "Ask b@home.example", "Ask c@home.example"):
+        filed = await queue.client.post(url, json={"text": words}, headers=queue.as_(SAM))
+        assert filed.status_code == 201, filed.text
+        digests.append((await queue.page({"id": filed.json()["review_id"]}))["digest"])
+    assert len(set(digests)) == 3, "behind a placeholder, too"
+    complaint = await queue.of_turn(turn["turn_id"], kind="complaint")
+    stale = await queue.approve(HANA, complaint, seen=digests[0])
+    assert stale.status_code == 409 and "changed since you looked" in stale.json()["detail"]
+    assert (await queue.approve(HANA, complaint, seen=digests[2])).status_code == 200
+
+
 @pytest.mark.proves("EVL-8", "REL-12")
 async def test_a_complaint_waits_for_a_person_whose_correction_replaces_the_answer_and_becomes_a_case(
     queue: Queue,
@@ -351,7 +454,7 @@ async def test_a_complaint_waits_for_a_person_whose_correction_replaces_the_answ
     assert review["complaint"] == "Wrong: it is 30. <EMAIL_1>", "masked for those who may not see personal data"
     (opinion,) = (await queue.story(turn["turn_id"]))["reviews"]
     assert (opinion["status"], opinion["complaint"]) == ("open", "Wrong: it is 30. me@home.example")
-    decided = await queue.approve(HANA, review, text="Thirty days.", note="You were right.", capture=True)
+    decided = await queue.corrected(review, text="Thirty days.", note="You were right.", capture=True)
     assert decided.status_code == 200, decided.text
     story = await queue.story(turn["turn_id"])
     assert story["answer"] == "Thirty days." and story["reviews"][0]["note"] == "You were right."
@@ -398,7 +501,7 @@ async def test_a_decision_can_be_taken_back_and_the_asker_reads_what_they_read_b
     queue.contract(confidence_below=1.0)
     review = await queue.held(session_id=session)
     assert (await queue.send(HANA, review, "reopen", reason="x")).status_code == 409
-    await queue.approve(HANA, review, text="Thirty days.")
+    await queue.corrected(review, text="Thirty days.")
     assert (await queue.send(SAM, review, "reopen", reason="x")).status_code == 403
     back = await queue.send(OLGA, review, "reopen", reason="it was last year's")
     assert (back.status_code, back.json()["status"]) == (200, "open")
@@ -409,17 +512,36 @@ async def test_a_decision_can_be_taken_back_and_the_asker_reads_what_they_read_b
 
 
 @pytest.mark.proves("SCL-1")
-async def test_the_item_of_a_job_has_the_newest_decision_and_its_event(queue: Queue) -> None:
+async def test_the_item_of_a_job_has_the_newest_decision_and_its_event_and_nothing_that_nobody_cleared(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Olga asked for the job, so that two others have to review.
+    by_group = queue.service.roles.by_group
+    monkeypatch.setitem(by_group, "engineering", frozenset({Permission.DECIDE_REVIEWS}))  # type: ignore[index]
     body = {"items": [{"question": "The invoice is wrong"}]}
     job = (await queue.client.post("/v1/usecases/triage/jobs", json=body, headers=queue.as_(OLGA))).json()["job_id"]
     await queue.service.jobs.run(UUID(job))
     url = f"/v1/jobs/{job}"
-    (item,) = (await queue.client.get(url, headers=queue.as_(OLGA))).json()["items"]
-    review = await queue.of_turn(item["turn_id"])
-    assert review["kind"] == "advise"
-    assert (await queue.approve(HANA, review, data={**review["data"], "urgency": "low"})).status_code == 200
-    (item,) = (await queue.client.get(url, headers=queue.as_(OLGA))).json()["items"]
-    assert (item["review"], item["data"]["urgency"]) == ("approved", "low")
+
+    async def told() -> dict[str, Any]:
+        (item,) = (await queue.client.get(url, headers=queue.as_(OLGA))).json()["items"]
+        exported = (await queue.client.get("/v1/me/export", headers=queue.as_(OLGA))).json()
+        (kept,) = [each["items"][0] for each in exported["jobs"] if each["id"] == job]
+        names = ("answer", "data", "review")
+        assert {name: item[name] for name in names} == {name: kept[name] for name in names}
+        return dict(item)
+
+    before = await told()
+    review = await queue.of_turn(before["turn_id"])
+    assert review["kind"] == "advise" and review["data"]["urgency"] != "low"
+    edit = {"text": "We call you.", "data": {**review["data"], "urgency": "low"}}
+    assert (await queue.approve(HANA, review, **edit)).json()["status"] == "open"
+    assert await told() == before, "what is put forward is between the reviewers"
+    assert (await queue.approve(PRIYA, review)).json()["status"] == "approved"
+    item = await told()
+    assert (item["review"], item["answer"], item["data"]["urgency"]) == ("approved", "We call you.", "low")
+    assert (await queue.send(PRIYA, review, "reopen", reason="nobody calls")).json()["final"] == "We call you."
+    assert await told() == before, "and what was taken back is so again"
     rows = await queue.sql("SELECT event, data FROM job_events WHERE job_id = :id", id=UUID(job))
     assert ("reviewed", {"ordinal": 0, "review": "approved"}) in [(row["event"], row["data"]) for row in rows]
 
@@ -451,7 +573,7 @@ async def test_nobody_closes_the_incident_of_their_own_question_and_no_program_c
     hers, his = (f"/v1/admin/incidents/{rows[one.turn_id]}/close" for one in found)
     because = {"reason": "a false alarm"}
     own = await queue.client.post(hers, json=because, headers=queue.as_(HANA))
-    assert own.status_code == 403 and "own question" in own.json()["detail"]
+    assert own.status_code == 403 and "asked for" in own.json()["detail"]
     by_group = programs.service.roles.by_group
     monkeypatch.setitem(by_group, "sales", by_group.get("sales", frozenset()) | {Permission.DECIDE_REVIEWS})  # type: ignore[arg-type]
     key = bearer((await programs.make(queue.as_(OLGA)))["key"])
@@ -476,3 +598,19 @@ async def test_an_answer_that_a_person_withdrew_is_not_given_to_the_next_who_ask
         decided = await client.post(f"{ADMIN}/{filed.json()['review_id']}", json=body, headers=hana)
         assert decided.status_code == 200, decided.text
         assert (await ask(client, sam, question, usecase="cached")).json()["outcome"] == "answered_model"
+
+
+@pytest.mark.proves("SEC-3")
+async def test_a_shadow_run_of_ones_own_question_is_told_by_its_id_to_those_who_read_all_turns_alone(
+    queue: Queue,
+) -> None:
+    who = Principal(SAM, groups=("sales",))
+    shadow = Turn(usecase=queue.service.usecases["handbook"], principal=who, question=LEAVE, channel="shadow")
+    ended = shadow.with_(outcome=Outcome.ANSWERED_MODEL, answer="What the candidate would say.")
+    await ledger.end(queue.service.database, ended, None)
+    url = f"/v1/turns/{shadow.id}"
+    assert (await queue.client.get(url, headers=queue.as_(OLGA))).status_code == 200
+    told = await queue.client.get(url, headers=queue.as_(SAM))
+    assert told.status_code == 404 and "candidate" not in told.text
+    filed = await queue.client.post(f"{url}/complaint", json={"text": "what?"}, headers=queue.as_(SAM))
+    assert filed.status_code == 404

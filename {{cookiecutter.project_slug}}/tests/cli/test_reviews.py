@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from app.domain.identity import Principal
 from app.domain.outcome import Outcome
 from app.domain.review import Terms
 from app.domain.turn import Turn
-from app.errors import AppError, Conflict
+from app.errors import AppError, BadInput, Conflict, Forbidden
 from app.settings import Settings
 from app.store import ledger
 from app.store import reviews as table
@@ -79,7 +80,9 @@ def waiting(settings: Settings) -> UUID:
 
 
 @pytest.mark.proves("CTL-4", "REL-2")
-def test_a_review_is_listed_shown_taken_handed_out_decided_and_taken_back(waiting: UUID) -> None:
+def test_a_review_is_listed_shown_taken_handed_out_decided_and_taken_back(
+    waiting: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
     id = str(waiting)
     assert id in run("review") and id in run("reviews", "list", "--kind", "advise")
     assert id not in run("reviews", "list", "--overdue")
@@ -93,10 +96,35 @@ def test_a_review_is_listed_shown_taken_handed_out_decided_and_taken_back(waitin
         run("review", id, "--approve", "--because", "it is right")
     assert "anybody" in run("reviews", "assign", id, "--to", "", "--because", "she is away")
     said = run("review", id, "--approve", "--because", "it is right", "--text", "We are on it.", "--note", "Soon.")
-    assert "approved: We are on it." in said
+    assert "put forward" in said
+    with pytest.raises(Forbidden, match="You wrote"):
+        run("review", id, "--approve", "--because", "it is right")
+    monkeypatch.setattr(reviews, "operator", lambda: "cli:somebody.else")
+    shown = run("review", id)
+    assert "draft: We are on it." in shown and "put forward by: " in shown
+    assert "approved: We are on it." in run("review", id, "--approve", "--because", "it is right")
     assert id in run("reviews", "list", "--status", "approved")
     assert "waits" in run("reviews", "reopen", id, "--because", "too early")
     assert "rejected" in run("review", id, "--reject", "--because", "wrong team")
+
+
+@pytest.mark.proves("CTL-4")
+def test_what_tools_would_do_is_approved_by_the_digest_of_what_was_shown(settings: Settings, waiting: UUID) -> None:
+    async def propose(service: Service) -> None:
+        async with service.database.work() as work:
+            uses = [{"tool": "pay_back", "arguments": {"usd": "40.00"}}]
+            await table.propose(work, waiting, table.Proposed(uses))
+
+    inside(settings, propose)
+    id = str(waiting)
+    shown = run("review", id)
+    assert 'would do: pay_back({"usd": "40.00"}): waits' in shown
+    (digest,) = re.findall(r"digest: ([0-9a-f]{64})", shown)
+    with pytest.raises(BadInput, match="app review REVIEW_ID"):
+        run("review", id, "--approve", "--because", "it is right")
+    with pytest.raises(Conflict, match="changed since you looked"):
+        run("review", id, "--approve", "--because", "it is right", "--seen", "0" * 64)
+    assert "pay_back" in run("review", id, "--approve", "--because", "it is right", "--seen", digest)
 
 
 def test_a_decision_without_a_reason_is_refused(waiting: UUID) -> None:

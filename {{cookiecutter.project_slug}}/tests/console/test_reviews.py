@@ -1,6 +1,7 @@
 """The pages of reviews: the queue, one review, and every form on them; by permission, with a reason, and a way back."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import pytest
 from app.console.reviews import timer
 from app.domain.identity import Principal
 from app.domain.outcome import Outcome
-from app.domain.review import Terms
+from app.domain.review import Reviews, Terms
 from app.domain.turn import Turn
 from app.store import audit, ledger, reviews
 from app.wiring.service import Service
@@ -46,8 +47,11 @@ async def draft(service: Service) -> UUID:
 
 
 async def test_a_reviewer_approves_an_edited_draft(
-    client: httpx2.AsyncClient, seen: Seen, service: Service, draft: UUID
+    client: httpx2.AsyncClient, seen: Seen, service: Service, draft: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = service.usecases["triage"]
+    contract = known.contract.model_copy(update={"reviews": Reviews(second_person="never")})
+    monkeypatch.setitem(service.usecases, "triage", replace(known, contract=contract))  # type: ignore[arg-type]
     form = {
         "decision": "approve",
         "text": "We are sorry.\r\nBye.",
@@ -62,6 +66,23 @@ async def test_a_reviewer_approves_an_edited_draft(
     assert (row["action"], row["reason"], row["actor"]) == ("review.approved", "kinder", "olga.petrov")
     decided = (await client.get("/console/reviews?status=approved", headers=seen("olga.petrov"))).text
     assert "We are sorry.\nBye." in decided and "refund" in decided
+
+
+async def test_an_edited_draft_is_put_forward_and_every_page_says_so(
+    client: httpx2.AsyncClient, seen: Seen, service: Service, draft: UUID
+) -> None:
+    form = {"decision": "approve", "text": "We are sorry.", "reason": "kinder", "note": "We call you."}
+    done = await client.post(f"{PATH}/{draft}", data=form, headers=seen("olga.petrov"))
+    changed = (await client.get(done.headers["location"], headers=seen("olga.petrov"))).text
+    assert "put forward, a second person decides" in changed, "what was just done"
+    listed = (await client.get(PATH, headers=seen("olga.petrov"))).text
+    assert "put forward by <strong>olga.petrov</strong>" in listed
+    page = (await client.get(f"{PATH}/{draft}", headers=seen("olga.petrov"))).text
+    assert "<strong>olga.petrov</strong> put this forward" in page and "“We call you.”" in page
+    own = await client.post(f"{PATH}/{draft}", data={**form, "note": ""}, headers=seen("olga.petrov"))
+    assert own.status_code == 403 and "You wrote" in own.text
+    async with service.database.work() as work:
+        assert (await reviews.get(work, draft))["status"] == "open"
 
 
 async def test_a_reviewer_rejects_a_draft(client: httpx2.AsyncClient, seen: Seen, draft: UUID) -> None:

@@ -36,6 +36,9 @@ async def test_queued_work_of_an_account_has_no_more_than_the_account_has_now() 
     [
         ({**CRM, "owner": " "}, "owner"),
         ({**CRM, "owner": 7}, "owner"),
+        ({**CRM, "owner": "Olga Petrov"}, "the id that a person signs in with"),
+        ({**CRM, "owner": "service:crm"}, "the id that a person signs in with"),
+        ({**CRM, "owner": "cli:olga.petrov"}, "the id that a person signs in with"),
         ({name: value for name, value in CRM.items() if name != "purpose"}, "purpose"),
         ({**CRM, "groups": "sales"}, "groups"),
         ({**CRM, "groups": ["a b"]}, "groups"),

@@ -64,7 +64,8 @@ def test_a_killed_worker_leaves_a_question_for_a_person_and_repeats_nothing(
     with person("sam.reyes") as sam, person("hana.lind") as hana, person("olga.petrov") as olga:
         asked = sam.post("/v1/usecases/agent/turns", json={"question": f"Pay me back. {mark}"}).json()
         review = action(hana, asked["turn_id"], status="open", is_="waits")
-        hana.post(f"/v1/admin/reviews/{review['id']}", json={"approve": True, "reason": "ok"}).raise_for_status()
+        decision = {"approve": True, "reason": "ok", "seen": review["digest"]}
+        hana.post(f"/v1/admin/reviews/{review['id']}", json=decision).raise_for_status()
         action(hana, asked["turn_id"], status="approved", is_="running")
         desk.kill("worker-turns")
         desk.revive("worker-turns")

@@ -36,7 +36,9 @@ def olga(stack: Any, token: Any) -> Iterator[httpx2.Client]:
 
 
 @pytest.mark.proves("CTL-4", "REL-2")
-async def test_a_reviewer_changes_a_draft_approves_it_and_takes_that_back(chromium: Chromium, olga: Any) -> None:
+async def test_a_reviewer_changes_a_draft_another_one_approves_it_and_takes_that_back(
+    chromium: Chromium, olga: Any
+) -> None:
     mark = uuid4().hex[:6]
     asked = olga.post("/v1/usecases/triage/turns", json={"question": f"The invoice {mark} names a wrong amount."})
     asked.raise_for_status()
@@ -49,6 +51,15 @@ async def test_a_reviewer_changes_a_draft_approves_it_and_takes_that_back(chromi
         await expect(page.get_by_role("button", name="Give it back")).to_be_visible()
         await page.fill("#text", "We look into it today.")
         await page.fill("#reason", "kinder")
+        await page.get_by_role("button", name="Approve").click()
+        await expect(page.locator("article.review", has_text=mark)).to_contain_text("put forward by rae.winter")
+        assert "We look into it today." not in olga.get(f"/v1/turns/{turn_id}").text, "nobody has cleared it"
+    async with window(chromium, REVIEWER, "Ivo Brandt") as page:
+        await page.goto(f"{chromium.url}/console/reviews")
+        waiting = page.locator("article.review", has_text=mark)
+        await waiting.get_by_role("link", name=re.compile("Look and decide")).click()
+        await expect(page.locator("main")).to_contain_text("A second person, who did not write it")
+        await page.fill("#reason", "it is kinder")
         await page.get_by_role("button", name="Approve").click()
         await page.goto(f"{chromium.url}/console/reviews?status=approved")
         decided = page.locator("article.review", has_text=mark)

@@ -210,10 +210,10 @@ async def test_what_runs_is_to_the_last_byte_what_was_approved_or_it_does_not_ru
     assert (found["status"], action["status"]) == ("open", "failed")
     assert action["error"] == "what is stored is not what was approved"
     assert (await audited(desk, review["id"]))[-1] == "action.failed"
-    again = await desk.decide(
-        review, reason="somebody changed it; I looked anew", arguments={"0": {**stolen, "usd": "1"}}
-    )
-    await desk.run(again)
+    changed = {"0": {**stolen, "usd": "1"}}
+    again = await desk.decide(review, reason="somebody changed it; I looked anew", arguments=changed)
+    assert again.json()["status"] == "open" and not tools.TRIES
+    await desk.run(await desk.decide(review, who="olga.petrov"))
     assert next(iter(tools.REFUNDS.values()))["usd"] == "1", "a new decision is about what is there now"
 
 
@@ -221,6 +221,9 @@ async def test_what_runs_is_to_the_last_byte_what_was_approved_or_it_does_not_ru
 async def test_a_decision_names_what_was_shown_and_fails_on_anything_else(desk: Desk) -> None:
     review = await desk.review(await desk.ask(REFUND))
     shown = (await desk.client.get(f"/v1/admin/reviews/{review['id']}", headers=desk.as_("hana.lind"))).json()
+    unseen = await desk.decide(review, seen="")
+    assert unseen.status_code == 422 and "GET /v1/admin/reviews" in unseen.json()["detail"]
+    assert unseen.json()["errors"][0]["field"] == "seen"
     stale = await desk.decide(review, seen="0" * 64)
     assert stale.status_code == 409 and not tools.TRIES
     decided = await desk.decide(review, seen=shown["digest"])
@@ -234,8 +237,11 @@ async def test_a_decision_names_what_was_shown_and_fails_on_anything_else(desk: 
 
 
 @pytest.mark.proves("CTL-4")
-async def test_with_a_second_person_the_one_who_changed_the_arguments_has_nothing_done(desk: Desk) -> None:
-    desk.set("reviews", second_person="edits")
+@pytest.mark.parametrize("rule", ["never", "edits", "always"])
+async def test_the_one_who_changed_the_arguments_has_nothing_done_whatever_the_contract_says(
+    desk: Desk, rule: str
+) -> None:
+    desk.set("reviews", second_person=rule)
     review = await desk.review(await desk.ask(REFUND))
     changed = {"0": {"order": "A-100", "usd": "2.00", "mail": "desk@shop.example"}}
     first = await desk.decide(review, arguments=changed)
@@ -245,6 +251,26 @@ async def test_with_a_second_person_the_one_who_changed_the_arguments_has_nothin
     assert second.status_code == 200, second.text
     await desk.run(second)
     assert next(iter(tools.REFUNDS.values()))["usd"] == "2.00"
+
+
+@pytest.mark.proves("CTL-4")
+@pytest.mark.parametrize("rule", ["never", "always"])
+async def test_what_came_back_after_a_failure_is_cleared_by_nobody_who_wrote_it(desk: Desk, rule: str) -> None:
+    desk.set("reviews", second_person=rule)
+    review = await desk.review(await desk.ask(REFUND))
+    failing = {"0": {"order": "A-400", "usd": "5", "mail": "desk@shop.example"}}
+    assert (await desk.decide(review, arguments=failing)).json()["status"] == "open"
+    await desk.run(await desk.decide(review, who="olga.petrov"))
+    found = await now(desk, review["id"])
+    assert (found["status"], found["authors"], found["put_forward_by"]) == ("open", ["hana.lind"], None)
+    assert found["actions"][0]["arguments"]["order"] == "A-400", "and what she wrote is what waits"
+    again = await desk.decide(review)
+    if rule == "always":
+        assert again.json()["status"] == "open", "two again: she may be one of them, but not the one who clears it"
+        again = await desk.decide(review)
+    assert again.status_code == 403 and "You wrote" in again.json()["detail"]
+    cleared = await desk.decide(review, who="olga.petrov")
+    assert (cleared.status_code, cleared.json()["status"]) == (200, "approved")
 
 
 @pytest.mark.proves("OBS-2")

@@ -10,10 +10,18 @@ from app.errors import BadInput, Conflict, Forbidden
 from app.store import captured, unlearning
 from app.store.erasures import Erasure
 from app.work import capture
+from tests.accounts import office
 
 LEAVE = {"question": "How many days of annual leave do employees have?"}
 URL = "/v1/usecases/handbook/turns"
 ROSA = Principal("rosa", permissions=frozenset({Permission.DECIDE_REVIEWS}), groups=("everyone",))
+
+
+@pytest.fixture
+async def office_of_programs(service, database_url, redis_url, tmp_path):
+    """The service with service accounts; hana.lind answers for `referee`."""
+    async with office(database_url, redis_url, tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -96,11 +104,28 @@ async def test_a_case_is_accepted_by_somebody_else_with_a_reason_and_the_decisio
 async def test_nobody_decides_on_what_they_asked_or_proposed_and_no_program_does(service, turn_id):
     case_id = await proposed(service, turn_id, "It is 26 days.", by="rosa")
     everything = {"permissions": ROSA.permissions, "groups": ROSA.groups}
-    for who in (ROSA, Principal("sam.reyes", **everything), Principal("else", key_id="k", **everything)):
+    own = (ROSA, Principal("sam.reyes", **everything), Principal("cli:sam.reyes", **everything))
+    programs = (Principal("else", key_id="k", **everything), Principal("service:crm", **everything))
+    for who in (*own, Principal("cli:rosa", **everything), *programs):
         with pytest.raises(Forbidden):
             await service.trying.captures.decide(who, case_id, status="accepted", because="me")
     with pytest.raises(Forbidden):
         await service.trying.captures.decide(Principal("else"), case_id, status="accepted", because="me")
+
+
+@pytest.mark.proves("CTL-4")
+async def test_nobody_who_stands_behind_a_program_accepts_what_it_proposed(service, turn_id, as_, office_of_programs):
+    programs = office_of_programs
+    case_id = await proposed(service, turn_id, "It is 26 days.", by="service:referee")
+    made = await programs.make(as_("olga.petrov"), account="referee", permissions=["turns.ask"])
+    assert made["key"]
+    everything = {"permissions": ROSA.permissions, "groups": ROSA.groups}
+    captures = programs.service.trying.captures
+    for who in ("hana.lind", "cli:hana.lind", "olga.petrov"):
+        with pytest.raises(Forbidden, match="asked for or proposed"):
+            await captures.decide(Principal(who, **everything), case_id, status="accepted", because="me")
+    after = await captures.decide(ROSA, case_id, status="accepted", because="so it is")
+    assert after.status == "accepted"
 
 
 async def test_a_complaint_says_what_is_wrong_and_whoever_accepts_it_what_is_right(service, turn_id):
