@@ -58,12 +58,12 @@ class Plan:
         return self.at(following[0], passed=(*self.passed, self.step))
 
     def returned(self, *, halted: str = "") -> "Plan":
-        """Give the plan at its last good step. Raises BadInput where there is none."""
+        """Give the plan at its last good step; a halt holds wherever it goes. Raises BadInput where there is none."""
         if self.stage == "off":
             raise BadInput("This rollout is off already; there is no stage before that.")
         if self.stage == "general" and not (self.candidate or self.passed):
             raise BadInput("This was never rolled out: everybody has it. To turn it off, pause it.")
-        return self.at(self.good, passed=self.passed[:-1], halted=halted)
+        return self.at(self.good, passed=self.passed[:-1], halted=halted or self.halted)
 
     def _has(self, step: str) -> bool:
         return step != "beta" or bool(self.beta_groups)

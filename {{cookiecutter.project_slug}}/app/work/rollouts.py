@@ -82,7 +82,7 @@ class RolloutDesk:
         return await self.move(case, lambda plan: plan.returned(halted=_sentence(because.reason)), because)
 
     async def back(self, case: UseCase, because: Because) -> Moved:
-        """Go back to the last good stage, from where it may advance again."""
+        """Go back to the last good stage, from where it may advance again; not where it was halted."""
         return await self.move(case, lambda plan: plan.returned(), because)
 
     async def undo(self, case: UseCase, version: int, because: Because) -> Moved:

@@ -310,6 +310,18 @@ async def test_each_move_stands_in_the_audit_and_can_be_taken_back(rolled, http,
     assert entries[1]["reason"] == "the helpdesk asked for it"
 
 
+async def test_who_goes_further_back_after_a_halt_does_not_release_it(http, place):
+    await start(http, place, "percent:1")
+    for _ in range(2):
+        assert (await move(http, place, action="advance", anyway=True)).status_code == 200
+    assert (await move(http, place, action="halt", reason="too slow")).json()["step"] == "percent:10"
+    back = (await move(http, place, action="back", reason="still too many people")).json()
+    assert (back["step"], back["halted"]) == ("percent:1", "too slow.")
+    told = await move(http, place, action="advance", anyway=True)
+    assert told.status_code == 422 and "was halted: too slow. Start it again" in told.text
+    assert (await start(http, place, "percent:10"))["halted"] == ""
+
+
 async def test_the_command_line_does_the_same(place, rolled, database_url, redis_url, vendor_server, monkeypatch):
     running, _ = rolled
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "APP_SECRET_KEY": SECRET, "OPENAI_API_KEY": "fake"}
