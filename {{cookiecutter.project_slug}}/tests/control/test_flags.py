@@ -6,16 +6,22 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from app.control.flags import switch_definition
+from app.control.flag_sources import OwnTable
+from app.control.flags import Flags, switch_definition
+from app.control.subjects import Subjects
 from app.domain.identity import Principal
 from app.domain.switch import switch_key
 from app.errors import BadInput, Conflict, DependencyDown, NotFound
 from app.store import audit
 from app.store import flags as table
+from app.store.broadcast import Broadcast
 from tests.control.flag_ground import BY, SEEDS, Ground, ground, seed, until
 
+BREAKS = 3
 NOWHERE = "redis://127.0.0.1:1/0"
 SAM = Principal("sam.reyes", groups=("sales",), unit="Sales")
 HANA = Principal("hana.lind", groups=("hr",), unit="People")
@@ -31,6 +37,39 @@ class Away:
 
     async def aclose(self) -> None:
         """Hold nothing."""
+
+
+class Breaking:
+    """A source that breaks once as a list of known errors would not have it, and reads well before and after."""
+
+    where = ""
+
+    def __init__(self, source: OwnTable, *, breaks: int = BREAKS) -> None:
+        self.source, self.breaks, self.reads = source, breaks, 0
+
+    async def read(self) -> list[table.FlagRow]:
+        self.reads += 1
+        if self.reads == self.breaks:
+            raise DBAPIError("SELECT", {}, psycopg.errors.QueryCanceled("canceling statement"))
+        return await self.source.read()
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+
+class Held(Breaking):
+    """A source whose first answer is long on its way."""
+
+    def __init__(self, source: OwnTable) -> None:
+        super().__init__(source, breaks=0)
+        self.has_read, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self) -> list[table.FlagRow]:
+        rows = await super().read()
+        if self.reads == 1:
+            self.has_read.set()
+            await self.go_on.wait()
+        return rows
 
 
 @pytest.fixture
@@ -69,6 +108,51 @@ async def test_every_other_process_hears_of_it_and_without_redis_within_its_poll
         await told.until_paused("handbook")
         await polling.until_paused("handbook")
     assert told.why_paused("handbook") == "wrong prices (olga.petrov)"
+
+
+@pytest.mark.proves("CTL-1")
+async def test_no_error_of_the_database_ends_the_poll(land: Ground) -> None:
+    breaking = Breaking(OwnTable(land.database, SEEDS))
+    here, there = await land.flags(), await land.flags(source=breaking, redis_url=NOWHERE)
+    await until(lambda: breaking.reads > BREAKS)
+    await here.flip("ai", enabled=False, **BY)
+    async with asyncio.timeout(30):
+        await there.until_paused("handbook")
+
+
+@pytest.mark.proves("CTL-1")
+async def test_a_first_reading_that_breaks_leaves_a_process_paused_until_the_next(land: Ground) -> None:
+    flags = await land.flags(source=Breaking(OwnTable(land.database, SEEDS), breaks=1), redis_url=NOWHERE)
+    assert flags.why_paused("handbook")
+    await until(lambda: not flags.why_paused("handbook"))
+
+
+@pytest.mark.proves("CTL-1")
+async def test_a_column_more_stops_no_process_that_reads_the_table(database_copy: str, redis_url: str) -> None:
+    async with ground(database_copy, redis_url) as land:
+        there = await land.flags(redis_url=NOWHERE)
+        # psycopg prepares by itself what a connection has run a few times.
+        for _ in range(20):
+            await there.refresh()
+        with psycopg.connect(database_copy, autocommit=True) as connection:
+            connection.execute("ALTER TABLE flags ADD COLUMN colour text")
+        await there.refresh()
+        await (await land.flags()).flip("ai", enabled=False, **BY)
+        async with asyncio.timeout(30):
+            await there.until_paused("handbook")
+
+
+async def test_a_late_old_reading_does_not_overwrite_a_newer_one(land: Ground) -> None:
+    here, held = await land.flags(), Held(OwnTable(land.database, SEEDS))
+    there = Flags(held, Broadcast(NOWHERE), poll_s=3600, database=land.database, subjects=Subjects(land.database))
+    late = asyncio.create_task(there.refresh())
+    await held.has_read.wait()
+    await here.flip("ai", enabled=False, **BY)
+    await there.refresh()
+    assert there.why_paused("handbook")
+    held.go_on.set()
+    await late
+    assert there.why_paused("handbook"), "the older reading came last, and counts no more"
 
 
 @pytest.mark.proves("CTL-1")
