@@ -14,7 +14,7 @@ import structlog
 
 from app.control import switches
 from app.control.break_glass import BreakGlass
-from app.control.flag_rules import Rules, V, kind_of
+from app.control.flag_rules import PERSON, Rules, V, kind_of
 from app.control.flag_sources import Source
 from app.control.subjects import Subjects
 from app.domain.identity import Principal
@@ -57,6 +57,7 @@ class Flags:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._read_at = 0.0
+        self._faulty: set[str] = set()
         # Readings are numbered as they begin. Versions would not do: a database that is restored lowers them.
         self._begun = self._taken = 0
         # Called, in this process, after every change that it has read.
@@ -124,6 +125,16 @@ class Flags:
     def is_on(self, key: str, *, default: bool, context: Mapping[str, Any] | None = None) -> bool:
         """Evaluate a boolean flag; an unknown one has the default."""
         return self.value(key, default, context=context)
+
+    def asked(self, key: str, default: V, *, who: Principal, usecase: str) -> V:
+        """Evaluate a flag for a person who asks in a use case; why it has the default is logged once per process."""
+        context = {PERSON: who.user_id, "groups": list(who.groups), "unit": who.unit, "usecase": usecase}
+        found = self.value(key, default, context=context)
+        fault = self._rules.faults.get(key) if self._rules else "no flag could be read yet"
+        if fault and key not in self._faulty:
+            self._faulty.add(key)
+            log.warning("flag.has_default", key=key, usecase=usecase, why=fault)
+        return found
 
     async def subjects(self) -> dict[str, str]:
         """Give what can be turned off, each in words."""

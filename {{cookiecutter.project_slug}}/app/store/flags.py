@@ -131,7 +131,7 @@ async def undo(work: Work, key: str, *, version: int, by: str, because: str) -> 
     row = await _locked(work, key, version=version)
     newest = select(flag_history).where(flag_history.c.key == key, flag_history.c.version == version)
     past = (await work.run(newest)).mappings().first()
-    former = _former(past, row) if past else None
+    former = _former(dict(past), row) if past else None
     if former is None or former == _state(row):
         raise Conflict(f"{quoted(key)} is as it was before, or from the start; there is nothing to undo.")
     await _store(work, row, former, by, because)
@@ -197,7 +197,7 @@ async def _store(work: Work, row: FlagRow, state: _State, by: str, because: str)
 
 
 async def _remember(work: Work, row: FlagRow, state: _State, by: str, because: str) -> None:
-    stood = {f"before_{name}": row[name] for name in ("until", "back", "expires_on")}  # type: ignore[literal-required]
+    stood = {f"before_{name}": row[name] for name in ("until", "back", "expires_on")}
     said = {"before": row["definition"], "after": state.definition, "until": state.until}
     past = {"key": row["key"], "version": row["version"] + 1, "actor": by, "reason": because}
     await work.run(flag_history.insert(), {**past, **said, **stood})
