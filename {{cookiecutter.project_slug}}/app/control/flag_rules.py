@@ -34,6 +34,8 @@ class Rules:
         ends = [row["until"] for row in rows if row["until"] is not None and row["until"] > now]
         self.ends_at = min(ends, default=None)
         self._answers: dict[tuple[str, Any], Any] = {}
+        # Why a flag had the default instead of what it says, by key.
+        self.faults: dict[str, str] = {}
         self.off: Mapping[str, Off] = {off.subject: off for row in rows if (off := self._off(row, now))}
 
     def value(self, key: str, default: V, context: Mapping[str, Any] | None = None) -> V:
@@ -59,8 +61,9 @@ class Rules:
         asked = EvaluationContext(str(context[PERSON]) if PERSON in context else None, attributes)
         try:
             return cast(V, self._resolve(key, default, asked))
-        except Exception:
+        except Exception as error:
             # Targeting is somebody's own logic, and may break in ways that no list holds: no turn breaks with it.
+            self.faults[key] = f"{type(error).__name__}: {error}" if key in self.rows else "there is no such flag"
             return default
 
     def _resolve(self, key: str, default: Value, asked: EvaluationContext) -> Any:

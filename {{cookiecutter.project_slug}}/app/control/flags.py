@@ -14,14 +14,14 @@ import structlog
 
 from app.control import switches
 from app.control.break_glass import BreakGlass
-from app.control.flag_rules import Rules, V, kind_of
+from app.control.flag_rules import PERSON, Rules, V, kind_of
 from app.control.flag_sources import Source
 from app.control.subjects import Subjects
 from app.domain.identity import Principal
 from app.domain.switch import EVERYTHING, Notice, Off, switch_key
-from app.errors import AppError, BadInput, Conflict, NotFound, quoted
+from app.errors import BadInput, Conflict, NotFound, quoted
 from app.store import flags as table
-from app.store.background import ended
+from app.store.background import ended, fault
 from app.store.broadcast import Broadcast, follow
 from app.store.db import Database
 from app.store.flags import Change, FlagRow
@@ -57,6 +57,9 @@ class Flags:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._read_at = 0.0
+        self._faulty: set[str] = set()
+        # Readings are numbered as they begin. Versions would not do: a database that is restored lowers them.
+        self._begun = self._taken = 0
         # Called, in this process, after every change that it has read.
         self.on_change: list[Callable[[], None]] = []
 
@@ -66,8 +69,8 @@ class Flags:
         """Read all flags and go on listening; a source that is away leaves this process paused."""
         try:
             await self.refresh()
-        except AppError as error:
-            log.error("flags.unknown", error=error.detail)
+        except Exception as error:
+            log.error("flags.unknown", error=fault(error))
         for row in self.expired():
             log.warning("flag.expired", key=row["key"], owner=row["owner"], expires_on=str(row["expires_on"]))
         self._tasks = [
@@ -82,7 +85,13 @@ class Flags:
 
     async def refresh(self) -> None:
         """Read the source; wakes whoever waits for a change. Raises DependencyDown."""
+        self._begun += 1
+        mine = self._begun
         rows = await self._source.read()
+        # One that began later is here already: what this one has read is older.
+        if mine < self._taken:
+            return
+        self._taken = mine
         self._read_at = time.monotonic()
         if self._rules is None or _versions(rows) != _versions(self._rules.rows.values()):
             self._take(rows)
@@ -116,6 +125,16 @@ class Flags:
     def is_on(self, key: str, *, default: bool, context: Mapping[str, Any] | None = None) -> bool:
         """Evaluate a boolean flag; an unknown one has the default."""
         return self.value(key, default, context=context)
+
+    def asked(self, key: str, default: V, *, who: Principal, usecase: str) -> V:
+        """Evaluate a flag for a person who asks in a use case; why it has the default is logged once per process."""
+        context = {PERSON: who.user_id, "groups": list(who.groups), "unit": who.unit, "usecase": usecase}
+        found = self.value(key, default, context=context)
+        fault = self._rules.faults.get(key) if self._rules else "no flag could be read yet"
+        if fault and key not in self._faulty:
+            self._faulty.add(key)
+            log.warning("flag.has_default", key=key, usecase=usecase, why=fault)
+        return found
 
     async def subjects(self) -> dict[str, str]:
         """Give what can be turned off, each in words."""
@@ -222,13 +241,15 @@ class Flags:
         await self._tell(key)
 
     async def undo(self, key: str, *, version: int, by: str, because: str) -> None:
-        """Give a flag back what it was before the change that made this version. Raises Conflict when it is another."""
+        """Give a flag back all it was before the change that made this version: what it said, its end, its day.
+
+        Raises NotFound, and Conflict when it stands at another version.
+        """
         self._ensure_ours()
+        _ensure_reason(because)
         async with self._database.work() as work:
-            past = await table.history(work, key, limit=1)
-        if not past or past[0]["before"] is None:
-            raise Conflict(f"{quoted(key)} is as it was from the start; there is nothing to undo.")
-        await self._store(key, Change(definition=past[0]["before"], by=by, because=because, version=version))
+            await table.undo(work, key, version=version, by=by, because=because.strip())
+        await self._tell(key)
 
     async def review(self, key: str, day: date, *, by: str, because: str) -> None:
         """Give a flag another day of review. Raises NotFound, Conflict, and BadInput for a day that has passed."""

@@ -13,8 +13,9 @@ from app.control.accounts import SERVICE
 from app.control.people import People
 from app.control.remembered import Remembered
 from app.domain.identity import Permission, Principal
-from app.errors import AppError, Unauthenticated
+from app.errors import Unauthenticated
 from app.store import keys as table
+from app.store.background import fault
 from app.store.db import Database
 from app.store.keys import Found, Fresh
 
@@ -77,9 +78,10 @@ class Keys:
         try:
             async with self._database.work() as work:
                 await table.used(work, used)
-        except AppError as error:
+        # Whatever it was: nobody would start the loop again that calls this.
+        except Exception as error:
             self._used = _latest(used, self._used)
-            log.warning("keys.use_unwritten", error=error.detail)
+            log.warning("keys.use_unwritten", error=fault(error))
 
 
 def cut(held: frozenset[Permission], wanted: tuple[str, ...] | None) -> frozenset[Permission]:

@@ -15,9 +15,9 @@ import structlog
 
 from app.control.addresses import V6_PREFIX
 from app.domain.identity import Principal
-from app.errors import AppError, BadInput, Restricted, quoted
+from app.errors import BadInput, Restricted, quoted
 from app.store import restrictions as table
-from app.store.background import ended
+from app.store.background import ended, fault
 from app.store.broadcast import Broadcast, follow
 from app.store.db import Database
 from app.store.restrictions import Cause, Restriction, What
@@ -44,8 +44,8 @@ class Restrictions:
         """Read all, and go on listening; a database that is away does not stop the start."""
         try:
             await self.refresh()
-        except AppError as error:
-            log.error("restrictions.unknown", error=error.detail)
+        except Exception as error:
+            log.error("restrictions.unknown", error=fault(error))
         self._following = asyncio.create_task(follow(self._broadcast, CHANNEL, self.refresh, poll_s=self._poll_s))
 
     async def stop(self) -> None:

@@ -51,6 +51,10 @@ KINDS: Mapping[str, Kind] = {
         "a switch was turned; `before` and `after` are what it said",
         ("switch", "before", "after", "until", "by", "reason"),
     ),
+    "flag.changed": Kind(
+        "a flag that is no switch was changed; `before` and `after` are its variants for nobody in particular",
+        ("flag", "before", "after", "until", "by", "reason"),
+    ),
     "rollout.changed": Kind("a rollout went to another stage", (*_STAGE, "by", "reason")),
     "rollout.halted": Kind(
         "a rollout was halted by its guard, and went back",

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from app.domain.contract import Contract
 from app.domain.identity import Principal
@@ -12,6 +12,9 @@ from app.domain.tool import Tool
 
 if TYPE_CHECKING:
     from app.domain.turn import Draft, Finding, Passage, Turn
+
+
+FlagValue = TypeVar("FlagValue", bound=bool | str | int | float | Mapping[str, Any])
 
 
 class Kit(Protocol):
@@ -29,6 +32,14 @@ class Kit(Protocol):
         """Let a model use the tools of this use case until it has an answer; `actions` of the draft wait for a person.
 
         Bounded by `[agent]`, `cost.per_turn_usd` and the deadline; ends as `ask` does when no model can be reached.
+        """
+        ...
+
+    def flag(self, key: str, default: FlagValue) -> FlagValue:
+        """Give what a flag of your own says for the asker now, of the default's type.
+
+        Targeting may name `targetingKey` (the asker's id), `groups`, `unit` and `usecase`. A flag that is unknown, of
+        another type or cannot be evaluated has the default; the log says so once.
         """
         ...
 

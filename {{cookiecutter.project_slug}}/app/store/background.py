@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from app.errors import AppError
+
 AGAIN_S = 0.5
 
 
@@ -18,3 +20,9 @@ async def ended(*tasks: "asyncio.Task[Any]") -> None:
             task.cancel()
         _, going = await asyncio.wait(going, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def fault(error: Exception) -> str:
+    """Say in one line what went wrong, and what was behind it: a loop logs that, and goes on."""
+    said = error.detail if isinstance(error, AppError) else f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{said} ({type(error.__cause__).__name__})" if error.__cause__ else said

@@ -7,7 +7,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.errors import AppError
+from app.store.background import fault
 
 log = structlog.get_logger(__name__)
 RETRY_S = 0.5
@@ -42,8 +42,9 @@ class Broadcast:
                     async for message in pubsub.listen():
                         if message["type"] == "message":
                             yield message["data"].decode()
-            except (RedisError, OSError) as error:
-                log.warning("broadcast.lost", channel=channel, error=type(error).__name__)
+            # Whatever it was, whoever listens must hear of what comes next.
+            except Exception as error:
+                log.warning("broadcast.lost", channel=channel, error=fault(error))
                 await asyncio.sleep(RETRY_S)
 
     async def check(self) -> str:
@@ -66,8 +67,9 @@ async def follow(broadcast: Broadcast, channel: str, refresh: Callable[[], Await
     async def once() -> None:
         try:
             await refresh()
-        except AppError as error:
-            log.warning("broadcast.stale", channel=channel, error=error.detail)
+        # A database has more ways to fail than a list holds, and nobody would start this loop again.
+        except Exception as error:
+            log.warning("broadcast.stale", channel=channel, error=fault(error))
 
     async def told() -> None:
         async for _ in broadcast.listen(channel):

@@ -32,6 +32,10 @@ class Restriction:
     lifted_by: str | None = None
 
 
+# Named, never `*`: processes live on while a migration adds a column, and PostgreSQL then refuses the plan they kept.
+_COLUMNS = "id, subject, what, cause, reason, set_by, created_at, until, lifted_at, lifted_by"
+
+
 @dataclass(frozen=True, slots=True)
 class Spending:
     """What a subject spent in one use case since `since`, and in a usual hour of theirs (None: there is none)."""
@@ -45,7 +49,7 @@ class Spending:
 async def standing(work: Work) -> list[Restriction]:
     """Give those that hold now, the newest first."""
     rows = await work.sql(
-        "SELECT * FROM restrictions WHERE lifted_at IS NULL AND (until IS NULL OR until > now())"
+        f"SELECT {_COLUMNS} FROM restrictions WHERE lifted_at IS NULL AND (until IS NULL OR until > now())"  # noqa: S608
         " ORDER BY created_at DESC"
     )
     return [Restriction(**row) for row in rows.mappings()]
@@ -53,7 +57,8 @@ async def standing(work: Work) -> list[Restriction]:
 
 async def latest(work: Work, *, limit: int = 100) -> list[Restriction]:
     """Give the newest, whether or not they still hold."""
-    rows = await work.sql("SELECT * FROM restrictions ORDER BY created_at DESC LIMIT :limit", limit=limit)
+    statement = f"SELECT {_COLUMNS} FROM restrictions ORDER BY created_at DESC LIMIT :limit"  # noqa: S608 - constants
+    rows = await work.sql(statement, limit=limit)
     return [Restriction(**row) for row in rows.mappings()]
 
 

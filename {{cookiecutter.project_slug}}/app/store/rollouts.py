@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.outcome import Outcome
+from app.store import flags
 from app.store.db import Work
 from app.store.flags import FlagRow
 
@@ -48,8 +49,7 @@ async def lock(work: Work, usecase: str) -> None:
 
 async def flag(work: Work, key: str) -> FlagRow | None:
     """Give the flag of a rollout; None for a use case that was never moved."""
-    found = (await work.sql("SELECT * FROM flags WHERE key = :key", key=key)).mappings().first()
-    return FlagRow(**found) if found else None  # type: ignore[typeddict-item]
+    return await flags.one(work, key)
 
 
 async def sums(work: Work, span: Span) -> list[Mapping[str, Any]]:

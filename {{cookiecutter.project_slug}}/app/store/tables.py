@@ -240,6 +240,9 @@ flag_history = Table(
     Column("before", JSONB(none_as_null=True)),
     Column("after", JSONB(none_as_null=True)),
     _time("until"),
+    _time("before_until"),
+    Column("before_back", JSONB(none_as_null=True)),
+    Column("before_expires_on", Date),
 )
 
 # Append-only.

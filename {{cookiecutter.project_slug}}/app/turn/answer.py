@@ -8,6 +8,7 @@ from app.control.flags import Flags
 from app.domain.masking import Masks
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Turn
+from app.domain.usecase import FlagValue
 from app.guard.exits import Exit, Exits
 from app.guard.pii import own
 from app.guard.stream import StreamGuard, Withheld
@@ -64,9 +65,12 @@ class Answer:
 
     async def _made(self, turn: Turn, masks: Masks, exit_: Exit) -> Draft:
         why_off = partial(self.flags.why_tool_off, turn.usecase.name)
-        kit = Lent(self.gateway, self.searcher, turn, masks, exit_, why_off)
+        kit = Lent(self.gateway, self.searcher, turn, masks, exit_, why_off, self._flagged)
         workflow = turn.usecase.workflow
         return await (workflow(turn, kit) if workflow else kit.ask(turn))
+
+    def _flagged(self, turn: Turn, key: str, default: FlagValue) -> FlagValue:
+        return self.flags.asked(key, default, who=turn.principal, usecase=turn.usecase.name)
 
 
 def _guard(turn: Turn, masks: Masks, exit_: Exit) -> StreamGuard | None:

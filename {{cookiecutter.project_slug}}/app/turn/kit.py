@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from app.domain.masking import Masks
 from app.domain.turn import Draft, Passage, Turn
+from app.domain.usecase import FlagValue
 from app.guard.exits import Exit
 from app.llm.gateway import Gateway
 from app.llm.prompts import Prompt
 from app.retrieval.search import Searcher
 from app.turn.actions import InTurn, nothing_off
 from app.turn.retrieve import looked_up
+
+
+def _without_flags(_: Turn, key: str, default: Any) -> Any:
+    return default
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class Lent:
     masks: Masks
     exit: Exit | None = None
     why_off: Callable[[str], str] = nothing_off
+    flagged: Callable[[Turn, str, Any], Any] = _without_flags
 
     async def search(self, question: str) -> tuple[Passage, ...]:
         """Find passages the asker may read."""
@@ -39,6 +46,11 @@ class Lent:
         """Let a model use the tools of this use case until it has an answer; what has effects is only proposed."""
         hands = InTurn(turn, self.masks, exit=self.exit, why_off=self.why_off)
         return await self.gateway.agent(turn, prompt_of(turn, prompt), hands)
+
+    def flag(self, key: str, default: FlagValue) -> FlagValue:
+        """Give what a flag says for the asker now; the default where it cannot say anything of its type."""
+        value: FlagValue = self.flagged(self.turn, key, default)
+        return value
 
 
 def prompt_of(turn: Turn, name: str | None = None) -> Prompt:

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from app.store.background import ended
+import structlog
 
+from app.store.background import ended, fault
+
+log = structlog.get_logger(__name__)
 EVERY_S = 5.0
 
 
@@ -26,5 +29,9 @@ class Watch:
 
 async def _repeat(look: Callable[[], Awaitable[object]]) -> None:
     while True:
-        await look()
+        try:
+            await look()
+        # Nobody would start this loop again.
+        except Exception as error:
+            log.warning("watch.failed", error=fault(error))
         await asyncio.sleep(EVERY_S)

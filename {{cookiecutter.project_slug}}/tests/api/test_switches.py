@@ -107,6 +107,19 @@ async def test_history_and_undo_through_the_door(client: httpx2.AsyncClient, as_
     assert (row["definition"]["defaultVariant"], row["version"]) == ("on", past[0]["version"] + 1)
 
 
+@pytest.mark.proves("CTL-1")
+async def test_an_end_holds_for_what_is_off_already(client: httpx2.AsyncClient, as_: As, service: Service) -> None:
+    operator, key = as_("olga.petrov"), "usecase.forms.enabled"
+    assert (await flip(client, operator, "forms", on=False)).status_code == 204
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    assert (await flip(client, operator, "forms", on=False, until=end.isoformat())).status_code == 204
+    row = next(row for row in (await client.get(FLAGS, headers=operator)).json() if row["key"] == key)
+    assert datetime.fromisoformat(row["until"]) == end and row["back"]["defaultVariant"] == "on"
+    async with asyncio.timeout(GENEROUS_S):
+        while service.flags.why_paused("forms"):  # noqa: ASYNC110 - the clock tells nobody
+            await asyncio.sleep(0.1)
+
+
 async def test_an_end_that_has_come_is_written_down_by_housekeeping(
     client: httpx2.AsyncClient, as_: As, service: Service
 ) -> None:

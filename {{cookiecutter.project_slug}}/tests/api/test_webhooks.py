@@ -1,6 +1,7 @@
 """Events through the doors: what happens here arrives at a real receiver, in ids, for those who may have it so."""
 
 import re
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,6 +67,21 @@ async def test_a_flip_of_a_switch_arrives(client: Door, olga: dict[str, str], qu
     assert [event["usecase"] for event in found] == ["triage"] * 2
     assert all(event["data"]["by"] == "olga.petrov" and "reason" not in event["data"] for event in found)
     assert all(one.is_signed_with(row["secret"]) for one in quiet.receiver.received)
+
+
+async def test_a_change_of_a_flag_of_ones_own_arrives_and_is_no_flip(
+    client: Door, olga: dict[str, str], quiet: Listening
+) -> None:
+    await made(client, olga, quiet, "switch.flipped", "flag.changed")
+    key, variants = f"greeting.{uuid4().hex[:8]}", {"short": "Hi", "long": "Good morning"}
+    definition = {"state": "ENABLED", "variants": variants, "defaultVariant": "short"}
+    await quiet.service.flags.define(key, owner="ada", expires_on=date(2099, 1, 1), definition=definition)
+    body = {"key": key, "definition": {**definition, "defaultVariant": "long"}, "reason": "people like it"}
+    assert (await client.put("/v1/admin/flags", json=body, headers=olga)).status_code == 204
+    await quiet.send()
+    (event,) = quiet.receiver.of("flag.changed")
+    assert event["subject"] == f"flags/{key}" and not quiet.receiver.of("switch.flipped")
+    assert event["data"] == {"flag": key, "before": "short", "after": "long", "by": "olga.petrov"}
 
 
 async def test_an_answer_arrives_in_ids_and_costs_nothing_while_nobody_listens(

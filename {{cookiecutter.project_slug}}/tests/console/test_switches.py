@@ -45,6 +45,23 @@ async def test_a_switch_is_turned_for_a_while_and_the_page_says_until_when_and_o
 
 
 @pytest.mark.usefixtures("resumed")
+async def test_the_page_shows_an_end_that_came_later_and_undo_gives_back_the_one_before(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    operator = seen("olga.petrov")
+    await turn(client, operator, to="off")
+    await turn(client, operator, to="off", minutes="30")
+    first = service.flags.off["forms"].until
+    assert first is not None and first.isoformat() in (await client.get(PAGE, headers=operator)).text
+    await turn(client, operator, to="off", minutes="90")
+    assert service.flags.off["forms"].until != first
+    row = next(row for row in service.flags.rows if row["key"] == switch_key("forms"))
+    back = {"key": row["key"], "version": str(row["version"]), "reason": "half an hour will do"}
+    assert (await client.post(f"{PAGE}/undo", data=back, headers=operator)).status_code == 303
+    assert first.isoformat() in (await client.get(PAGE, headers=operator)).text
+
+
+@pytest.mark.usefixtures("resumed")
 @pytest.mark.parametrize("subject", ["group:sales", "provider:openai", "tool:look_up_order"])
 async def test_what_has_no_switch_yet_is_chosen_from_a_list(
     client: httpx2.AsyncClient, seen: Seen, service: Service, subject: str

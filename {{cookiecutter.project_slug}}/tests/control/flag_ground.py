@@ -12,6 +12,7 @@ from app.control.flag_sources import OwnTable, Source
 from app.control.flags import Flags, switch_definition
 from app.control.subjects import Subjects
 from app.domain.switch import switch_key
+from app.store import flags as table
 from app.store.broadcast import Broadcast
 from app.store.db import Database
 
@@ -77,6 +78,12 @@ async def ground(database_url: str, redis_url: str, **more: Any) -> AsyncIterato
         yield made
     finally:
         await made.close()
+
+
+async def past(land: Ground, key: str) -> list[table.PastRow]:
+    """Give the history of a flag, the newest first."""
+    async with land.database.work() as work:
+        return await table.history(work, key)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,8 +1,6 @@
 """Flags that live at a server which speaks OFREP: read here, turned there."""
 
 import asyncio
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,26 +12,15 @@ from app.domain.switch import switch_key
 from app.errors import Conflict, DependencyDown
 from tests.control.flag_ground import BY, Ground, ground, until
 from tests.fakes import flag_server
-from tests.fakes import vendor as vendors
 
 ON, OFF = switch_definition(enabled=True), switch_definition(enabled=False)
-START_S = 10.0
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[str, flag_server.State]]:
     """Run a flag server in a thread; gives its address and its state."""
-    app, taken = flag_server.create(), vendors.listen()
-    server = vendors.server(app)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[taken])), daemon=True)
-    thread.start()
-    started = time.monotonic()
-    while not server.started:
-        assert time.monotonic() - started < START_S, "the flag server did not start"
-        time.sleep(0.01)
-    yield f"127.0.0.1:{taken.getsockname()[1]}", app.state.flags
-    server.should_exit = True
-    thread.join(timeout=START_S)
+    with flag_server.running() as found:
+        yield found
 
 
 @pytest.fixture

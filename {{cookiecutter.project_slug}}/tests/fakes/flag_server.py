@@ -7,8 +7,13 @@ Run it by hand with `python -m tests.fakes.flag_server --port 0`; the address is
 """
 
 import argparse
+import asyncio
 import hashlib
 import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +24,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.fakes.vendor import listen, server
+
+START_S = 10.0
 
 
 @dataclass
@@ -120,10 +129,24 @@ async def _ask_for(request: Request) -> Response:
     return Response(status_code=204)
 
 
+@contextmanager
+def running() -> Iterator[tuple[str, State]]:
+    """Run one in a thread; gives its host with the port, and its state."""
+    app, taken = create(), listen()
+    serving = server(app)
+    thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[taken])), daemon=True)
+    thread.start()
+    started = time.monotonic()
+    while not serving.started:
+        assert time.monotonic() - started < START_S, "the flag server did not start"
+        time.sleep(0.01)
+    yield f"127.0.0.1:{taken.getsockname()[1]}", app.state.flags
+    serving.should_exit = True
+    thread.join(timeout=START_S)
+
+
 def main() -> None:
     """Serve until somebody stops it."""
-    from tests.fakes.vendor import listen, server
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     taken = listen(parser.parse_args().port)
