@@ -2,11 +2,12 @@
 
 import ipaddress
 from collections.abc import Iterator
-from socket import AF_INET, AddressFamily
-from urllib.parse import urlsplit
+from socket import AF_INET, AddressFamily, socket
 
+from aiohttp import AddrInfoType, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Where AWS (IPv6), Alibaba, Oracle and Azure answer their machines; the others do so on link-local addresses.
@@ -15,7 +16,7 @@ METADATA = frozenset(
 )
 # Prefixes whose last 32 bits are an IPv4 address: NAT64 (RFC 6052, 8215), IPv4-compatible (RFC 4291).
 _CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
-PORTS = {"http": 80, "https": 443}
+SCHEMES = ("http", "https")
 
 
 class Inside(OSError):
@@ -25,20 +26,38 @@ class Inside(OSError):
 def host_of(url: str) -> str:
     """Give host and port of an http or https address as `name:port`; "" for any other, or with a password in it."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parts = URL(url)
     except ValueError:
         return ""
-    if parts.scheme not in PORTS or not parts.hostname or parts.username or parts.password:
+    if parts.scheme not in SCHEMES or not parts.raw_host or parts.raw_user or parts.raw_password:
         return ""
-    return f"{parts.hostname}:{port or PORTS[parts.scheme]}"
+    return f"{parts.raw_host}:{parts.port}"
 
 
 def ensure_outside(url: str, *, internal: bool, cure: str) -> None:
-    """Refuse an address whose host is a number that leads inside: the connector resolves no numbers. Raises Inside."""
-    host = urlsplit(url).hostname or ""
+    """Refuse an address whose host is a number that leads inside: the connector resolves no numbers. Raises Inside.
+
+    The host is judged as it will be dialled: `１２７.0.0.1` is 127.0.0.1 by then.
+    """
+    try:
+        host = URL(url).raw_host or ""
+    except ValueError as error:
+        raise Inside("it is no address that can be asked") from error
     if _is_address(host):
         _ensure(host, internal=internal, cure=cure)
+
+
+def connector(*, limit: int, internal: bool, cure: str) -> TCPConnector:
+    """Open connections that lead outside only; `internal` and `cure` as in `Guarded`."""
+
+    def opened(where: AddrInfoType) -> socket:
+        # The last door: whatever was asked for and however it was resolved, this is the address that is dialled.
+        family, kind, protocol, _, address = where
+        _ensure(str(address[0]), internal=internal, cure=cure)
+        return socket(family, kind, protocol)
+
+    guarded = Guarded(internal=internal, cure=cure)
+    return TCPConnector(limit=limit, resolver=guarded, use_dns_cache=False, socket_factory=opened)
 
 
 class Guarded(AbstractResolver):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from app.domain.identity import Principal
+from app.domain.job import Pauses
 from app.domain.switch import EVERYTHING, Off
 from app.domain.usecase import UseCase
 
@@ -18,6 +19,11 @@ def pause(off: Offs, usecase: str, who: Principal | None) -> Off | None:
     if who is not None:
         subjects += [f"unit:{who.unit}", *(f"group:{group}" for group in who.groups)]
     return next((off[subject] for subject in subjects if subject in off), None)
+
+
+def pauses(off: Offs) -> Pauses:
+    """Give which queued jobs wait, whoever asked for them."""
+    return Pauses(EVERYTHING in off, tuple(subject for subject in off if subject != EVERYTHING and ":" not in subject))
 
 
 def closed(off: Offs, door: str) -> str:

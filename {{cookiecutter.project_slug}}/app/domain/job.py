@@ -9,6 +9,24 @@ from uuid import UUID
 
 JobKind = Literal["turns", "ingest", "upload", "access", "delete", "actions", "embed", "retain", "erase", "shadow"]
 
+# Owed to people however much is off: their rights, and what has to be forgotten.
+DUTIES: tuple[JobKind, ...] = ("access", "delete", "erase", "retain")
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Which jobs wait: those of these use cases, or `everything`; duties never do."""
+
+    everything: bool = False
+    usecases: tuple[str, ...] = ()
+
+    def hold(self, kind: JobKind, usecase: str) -> bool:
+        """Say whether such a job waits."""
+        return kind not in DUTIES and (self.everything or usecase in self.usecases)
+
+
+NOTHING = Pauses()
+
 
 class JobStatus(StrEnum):
     """queued → running → succeeded, failed or cancelled; `cancelling` until the worker has noticed."""

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from app.domain.turn import Call, Tape
 from app.llm.catalog import Catalog, ModelRef
-from app.llm.resilience import TurnedOff, Unavailable, now_s, retry_after_s, verdict
+from app.llm.resilience import ModelOff, TurnedOff, Unavailable, now_s, retry_after_s, verdict
 from app.store.door import HeldBack, Verdict
 from app.store.turnstile import Busy, Closed, Turnstile
 from app.telemetry import metrics
@@ -50,7 +50,7 @@ class Doorway:
         except Busy:
             raise Unavailable(BUSY) from None
         except Closed as closed:
-            raise Unavailable(str(closed)) from None
+            raise ModelOff(str(closed)) from None
         finally:
             begun = now_s()
             metrics.record_model_wait(ref.provider, ref.name, begun - started)

@@ -16,7 +16,7 @@ from app.llm.catalog import Catalog, EmbeddingChoice, ref_of
 from app.llm.embedding_call import Batch, EmbeddingCaller
 from app.llm.providers import Vendor
 from app.llm.request import CHARS_PER_TOKEN, tokens
-from app.llm.resilience import describe, now_s
+from app.llm.resilience import ModelOff, describe, now_s
 from app.store.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,10 @@ _REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPSta
 
 class NoVector(Exception):
     """The embedding model gave no vector; the message says why."""
+
+
+class ModelIsOff(NoVector):
+    """Nobody asks the model until somebody turns it on again."""
 
 
 class Embeddings:
@@ -165,7 +169,7 @@ class Embeddings:
         except Exception as error:
             if getattr(error, "status_code", None) in _REFUSED:
                 raise _Refused(describe(error)) from error
-            raise NoVector(describe(error)) from error
+            raise (ModelIsOff if isinstance(error, ModelOff) else NoVector)(describe(error)) from error
 
     def _checked(self, vectors: Sequence[Vectors], batch: Batch) -> Vectors:
         made = np.array(vectors, dtype=np.float32)

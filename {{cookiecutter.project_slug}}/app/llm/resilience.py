@@ -73,6 +73,10 @@ class Unavailable(Exception):
     """No call is made: the model is held back after failures, or was busy for too long; the message says which."""
 
 
+class ModelOff(Unavailable):
+    """No call is made: an operator turned the model off; the message says what was turned off."""
+
+
 class TurnedOff(Exception):
     """An operator turned the model off while it was answering; the message says what was turned off."""
 

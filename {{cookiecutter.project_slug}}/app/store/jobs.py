@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
-from app.domain.job import Job, JobKind, JobStatus
+from app.domain.job import DUTIES, NOTHING, Job, JobKind, JobStatus, Pauses
 from app.domain.masking import unmasked
 from app.domain.review import GIVEN
 from app.errors import Conflict, NotFound
@@ -57,7 +57,13 @@ async def add(work: Work, job_id: UUID, order: Order, *, trace: dict[str, str]) 
     row = sealed.closed(work.seals, "jobs", row)
     await work.run(insert(jobs), {**row, "status": "queued", "done": 0, "attempts": 0})
     await event(work, job_id, "queued", {"total": order.total})
-    await outbox.put(work, "job", {"job_id": str(job_id), "kind": order.kind, "trace": trace})
+    await _hint(work, job_id, kind=order.kind, usecase=order.usecase, trace=trace)
+
+
+async def _hint(work: Work, job_id: UUID, *, kind: str, usecase: str, trace: dict[str, str] | None) -> None:
+    """Write the job's letter. It has one, whose number is its place: a second hint is the same letter sent again."""
+    told = {"job_id": str(job_id), "kind": kind, "usecase": usecase, "trace": trace or {}}
+    await outbox.put(work, "job", told)
 
 
 async def event(work: Work, job_id: UUID, name: str, data: dict[str, Any]) -> None:
@@ -90,21 +96,48 @@ async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Jo
     return [_job(work, row) for row in rows.mappings()]
 
 
-async def claim(work: Work, job_id: UUID, *, lease_s: float) -> Job | None:
-    """Take the job if nobody alive holds it; None when there is nothing to do."""
+async def claim(work: Work, job_id: UUID, *, lease_s: float, but: Pauses = NOTHING) -> Job | None:
+    """Take the job if nobody alive holds it and it need not wait (`but`); None when there is nothing to do."""
     taken = await work.sql(
-        "UPDATE jobs SET status = 'running', lease = :lease, lease_until = now() + make_interval(secs => :lease_s),"
+        "WITH was AS (SELECT id, status FROM jobs WHERE id = :id FOR UPDATE)"
+        " UPDATE jobs j SET status = 'running', lease = :lease,"
+        " lease_until = now() + make_interval(secs => :lease_s),"
         " attempts = attempts + 1, started_at = coalesce(started_at, now())"
-        " WHERE id = :id AND (status = 'queued' OR (status = 'running' AND lease_until < now())) RETURNING id",
+        " FROM was WHERE j.id = was.id AND (j.status = 'queued' OR (j.status = 'running' AND j.lease_until < now()))"
+        " AND (j.kind = ANY(CAST(:duties AS text[]))"
+        "   OR NOT (:everything OR j.usecase = ANY(CAST(:usecases AS text[])))) RETURNING was.status",
         id=job_id,
         lease=uuid4(),
         lease_s=lease_s,
+        duties=list(DUTIES),
+        everything=but.everything,
+        usecases=list(but.usecases),
     )
-    if taken.first() is None:
+    was = taken.first()
+    if was is None:
         return None
     job = await get(work, job_id, user_id=None)
-    await event(work, job_id, "running", {"attempt": job.attempts})
+    # One that was given back goes on with the same attempt, however often somebody has to look.
+    if not (was.status == JobStatus.QUEUED and await _newest(work, job_id) == JobStatus.RUNNING):
+        await event(work, job_id, "running", {"attempt": job.attempts})
     return job
+
+
+async def _newest(work: Work, job_id: UUID) -> str | None:
+    rows = await work.sql(
+        "SELECT event FROM job_events WHERE job_id = :id AND event <> 'progress' ORDER BY id DESC LIMIT 1", id=job_id
+    )
+    return rows.scalar()
+
+
+async def keep_place(work: Work, job_id: UUID) -> None:
+    """Have the letter of a queued job leave once more, before all that came later; while the job waits, it stays."""
+    await work.sql(
+        "UPDATE outbox SET sent_at = NULL, created_at = now() WHERE id = ("
+        "   SELECT max(id) FROM outbox WHERE topic = 'job' AND payload ->> 'job_id' = CAST(:id AS text))"
+        " AND EXISTS (SELECT 1 FROM jobs WHERE id = CAST(:id AS uuid) AND status = 'queued')",
+        id=str(job_id),
+    )
 
 
 async def renew(work: Work, job_id: UUID, *, lease: UUID, lease_s: float) -> JobStatus:
@@ -250,7 +283,7 @@ async def events_after(work: Work, job_id: UUID, after: int) -> list[tuple[int, 
 
 
 async def sweep(work: Work) -> list[UUID]:
-    """Find jobs whose worker died or whose message was lost, and put a new message about each in the outbox."""
+    """Find jobs whose worker died or whose message was lost, and have the letter of each leave again."""
     cancelled = await work.sql(
         "UPDATE jobs SET status = 'cancelled', finished_at = now(), lease = NULL"
         " WHERE status = 'cancelling' AND lease_until < now() RETURNING id"
@@ -264,16 +297,26 @@ async def sweep(work: Work) -> list[UUID]:
     if over := [*cancelled.scalars(), *given_up.scalars()]:
         await _tell(work, over)
     rows = await work.sql(
-        "SELECT j.id, j.kind, j.input -> 'trace' AS trace FROM jobs j"
-        " WHERE ((j.status = 'running' AND j.lease_until < now())"
-        "   OR (j.status = 'queued' AND j.created_at < now() - make_interval(secs => :again)))"
-        " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.topic = 'job' AND o.payload ->> 'job_id' = j.id::text"
-        "   AND o.created_at > now() - make_interval(secs => :again)) ORDER BY j.created_at LIMIT 200",
+        "WITH due AS ("
+        "   SELECT j.id, j.kind, j.usecase, j.input -> 'trace' AS trace, j.created_at FROM jobs j"
+        "   WHERE ((j.status = 'running' AND j.lease_until < now())"
+        "     OR (j.status = 'queued' AND j.created_at < now() - make_interval(secs => :again)))"
+        "   AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.topic = 'job' AND o.payload ->> 'job_id' = j.id::text"
+        "     AND (o.sent_at IS NULL OR greatest(o.created_at, o.sent_at) > now() - make_interval(secs => :again)))"
+        "   ORDER BY j.created_at LIMIT 200),"
+        " again AS ("
+        "   UPDATE outbox SET sent_at = NULL, created_at = now() WHERE id IN ("
+        "     SELECT max(o.id) FROM outbox o JOIN due ON o.payload ->> 'job_id' = due.id::text"
+        "     WHERE o.topic = 'job' GROUP BY due.id)"
+        "   RETURNING payload ->> 'job_id' AS job_id)"
+        " SELECT due.*, EXISTS (SELECT 1 FROM again WHERE again.job_id = due.id::text) AS leaves FROM due"
+        " ORDER BY created_at",
         again=HINT_AGAIN_S,
     )
     found = rows.all()
     for row in found:
-        await outbox.put(work, "job", {"job_id": str(row.id), "kind": row.kind, "trace": row.trace or {}})
+        if not row.leaves:
+            await _hint(work, row.id, kind=row.kind, usecase=row.usecase, trace=row.trace)
     return [row.id for row in found]
 
 
@@ -301,7 +344,7 @@ async def revive(work: Work, job_id: UUID, *, was: JobStatus = JobStatus.FAILED)
     """Put a job that failed, or `was` cancelled, back in the queue; its finished items stay. Raises Conflict."""
     rows = await work.sql(
         "UPDATE jobs SET status = 'queued', attempts = 0, error = '', result = NULL, finished_at = NULL, lease = NULL,"
-        " lease_until = NULL WHERE id = :id AND status = :was RETURNING kind, input -> 'trace' AS trace",
+        " lease_until = NULL WHERE id = :id AND status = :was RETURNING kind, usecase, input -> 'trace' AS trace",
         id=job_id,
         was=was.value,
     )
@@ -309,7 +352,7 @@ async def revive(work: Work, job_id: UUID, *, was: JobStatus = JobStatus.FAILED)
     if row is None:
         raise Conflict(f"Only a job that is {was.value} goes back in the queue; this one is not, or not any more.")
     await event(work, job_id, "queued", {"replayed": True})
-    await outbox.put(work, "job", {"job_id": str(job_id), "kind": row.kind, "trace": row.trace or {}})
+    await _hint(work, job_id, kind=row.kind, usecase=row.usecase, trace=row.trace)
 
 
 async def counts(work: Work) -> dict[str, int]:

@@ -5,8 +5,15 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from app.domain.job import DUTIES, NOTHING, Pauses
 from app.store.db import Work
 from app.store.tables import outbox
+
+# A letter about a job that waits keeps its place.
+_GOES = (
+    "NOT (topic = 'job' AND coalesce(payload ->> 'kind', '') <> ALL(CAST(:duties AS text[]))"
+    " AND (:everything OR coalesce(payload ->> 'usecase', '') = ANY(CAST(:usecases AS text[]))))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +30,21 @@ async def put(work: Work, topic: str, payload: dict[str, Any]) -> None:
     await work.run(insert(outbox), {"topic": topic, "payload": payload})
 
 
-async def take(work: Work, *, most: int = 100) -> list[Letter]:
-    """Lock the oldest unsent messages for this transaction; two relays never take the same."""
+def _waiting(but: Pauses) -> dict[str, Any]:
+    return {"duties": list(DUTIES), "everything": but.everything, "usecases": list(but.usecases)}
+
+
+async def take(work: Work, *, after: int = 0, but: Pauses = NOTHING, most: int = 100) -> list[Letter]:
+    """Lock the oldest unsent messages above a number for this transaction; two relays never take the same.
+
+    Those of jobs that wait (`but`) stay.
+    """
     rows = await work.sql(
-        "SELECT id, topic, payload FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED",
+        f"SELECT id, topic, payload FROM outbox WHERE sent_at IS NULL AND id > :after AND {_GOES}"  # noqa: S608 - ours
+        " ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED",
+        after=after,
         most=most,
+        **_waiting(but),
     )
     return [Letter(row.id, row.topic, row.payload) for row in rows]
 
@@ -42,12 +59,13 @@ async def forget(work: Work, *, older_than_s: float) -> None:
     await work.sql("DELETE FROM outbox WHERE sent_at < now() - make_interval(secs => :age)", age=older_than_s)
 
 
-async def unsent(work: Work) -> tuple[int, float]:
-    """Count the messages that wait, and give the age of the oldest in seconds."""
+async def unsent(work: Work, *, but: Pauses = NOTHING) -> tuple[int, float]:
+    """Count the messages that should leave, and give the age of the oldest in seconds; jobs that wait do not count."""
     row = (
         await work.sql(
-            "SELECT count(*) AS n, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s"
-            " FROM outbox WHERE sent_at IS NULL"
+            "SELECT count(*) AS n, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s"  # noqa: S608 - ours
+            f" FROM outbox WHERE sent_at IS NULL AND {_GOES}",
+            **_waiting(but),
         )
     ).one()
     return row.n, float(row.age_s)

@@ -9,6 +9,7 @@ from app.control.flag_rules import kind_of
 from app.control.flag_sources import Ofrep, OwnTable, Source
 from app.control.flags import Flags, switch_definition
 from app.control.subjects import Subjects
+from app.control.switches import pauses
 from app.domain.switch import EVERYTHING, switch_key
 from app.domain.usecase import UseCase
 from app.errors import BadInput, CannotStart
@@ -38,6 +39,7 @@ def flags(on: Ground, units: Iterable[str]) -> Flags:
         glass=BreakGlass(paused=settings.paused, file=settings.paused_file),
     )
     on.turnstile.heed(made.why_closed)
+    on.relay.heed(lambda: pauses(made.off))
     made.on_change.append(on.turnstile.look_again)
     return made
 

@@ -17,7 +17,7 @@ import structlog
 from app.domain.job import Job, JobKind
 from app.domain.turn import Tape
 from app.errors import BadInput, Conflict, ModelFailed, OverBudget
-from app.llm.embeddings import NoVector
+from app.llm.embeddings import ModelIsOff, NoVector
 from app.llm.request import CHARS_PER_TOKEN
 from app.retrieval.embed import Embedder
 from app.retrieval.spaces import AT_ONCE, BUDGET, Spaces
@@ -215,7 +215,7 @@ class Embedding:
     async def run(self, job: Job, go_on: Callable[[], None], report: Callable[..., Any]) -> dict[str, Any]:
         """Do a job of the kind embed: make the space unless it is there, fill it, and search it from then on.
 
-        Raises ModelFailed, OverBudget, or Conflict when somebody gave the space up meanwhile.
+        Raises ModelFailed, OverBudget, Conflict when somebody gave the space up meanwhile, or ModelIsOff.
         """
         run = _Run(job, go_on, report)
         space = await self._space(run)
@@ -301,6 +301,9 @@ class Embedding:
         run.waited_s = 0.0
 
     async def _wait(self, error: NoVector, run: _Run) -> None:
+        if isinstance(error, ModelIsOff):
+            # Patience is for a model that may answer in a moment; the job waits in the queue for this one.
+            raise error
         if run.waited_s >= self.patience_s:
             raise ModelFailed(f"The embedding model gives no vectors: {error}. It is tried again in a while.")
         log.warning("embedding.waits", reason=str(error), job_id=str(run.job.id))

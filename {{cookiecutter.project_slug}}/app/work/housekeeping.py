@@ -57,7 +57,7 @@ class Housekeeping:
         async with self.database.work() as work:
             found = await jobs.sweep(work)
             counts = await jobs.counts(work)
-            waiting, oldest_s = await outbox.unsent(work)
+            waiting, oldest_s = await outbox.unsent(work, but=self.relay.pauses)
             rates = await quality.newest(work)
             await semantic.forget(work)
             settled = await flags.settle(work)

@@ -11,12 +11,14 @@ import structlog
 
 from app.control.flags import Flags
 from app.control.people import People
+from app.control.switches import pauses
 from app.domain.identity import Permission, Principal
 from app.domain.job import Job, JobStatus
 from app.domain.outcome import Outcome
 from app.domain.turn import IdempotencyKey, JobItem, Turn
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, DependencyDown, Forbidden, NotFound, Unsealable, quoted
+from app.llm.embeddings import ModelIsOff
 from app.store import idempotency
 from app.store import jobs as table
 from app.store.background import ended
@@ -106,9 +108,11 @@ class Jobs:
         return self.usecases[name]
 
     async def run(self, job_id: UUID) -> None:
-        """Do the job, or the rest of it, unless somebody alive is doing it already."""
+        """Do the job, or the rest of it, unless somebody alive is doing it already, or it has to wait."""
         async with self.database.work() as work:
-            job = await table.claim(work, job_id, lease_s=self.lease_s)
+            job = await table.claim(work, job_id, lease_s=self.lease_s, but=pauses(self.flags.off))
+            if job is None:
+                await table.keep_place(work, job_id)
         if job is None or job.lease is None:
             return
         traced = tracing.extract(job.input.get("trace", {}))
@@ -129,6 +133,8 @@ class Jobs:
             if stopped.give_back:
                 async with self.database.work() as work:
                     await table.give_back(work, job.id, lease=lease)
+                    if pauses(self.flags.off).hold(job.kind, job.usecase):
+                        await table.keep_place(work, job.id)
                 return
             status = JobStatus.CANCELLED
         except DependencyDown:
@@ -185,7 +191,10 @@ class Jobs:
             def go_on() -> None:
                 self._may_go_on("", stop)
 
-            return await self.embedding.run(job, go_on, Progress(self.database, job, go_on))
+            try:
+                return await self.embedding.run(job, go_on, Progress(self.database, job, go_on))
+            except ModelIsOff:
+                raise _Stopped(give_back=True) from None
         if job.kind in ("retain", "erase"):
             return await self._let_go(job, stop)
         if job.kind == "shadow":
@@ -247,11 +256,8 @@ class Jobs:
         )
 
     async def _documents(self, job: Job, stop: asyncio.Event) -> dict[str, Any]:
-        def may_go_on() -> None:
-            if stop.is_set():
-                raise _Stopped(give_back=False)
-
+        progress = Progress(self.database, job, lambda: self._may_go_on(job.usecase, stop))
         try:
-            return await self.ingestion.run(job, Progress(self.database, job, may_go_on))
+            return await self.ingestion.run(job, progress)
         except SourceBusy:
             raise _Stopped(give_back=True) from None

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import aiohttp
 import structlog
 
-from app.control.outside import Guarded, Inside, ensure_outside
+from app.control import outside
+from app.control.outside import Inside, ensure_outside
 from app.domain.webhook import MOST_AGE_S, hold_s, signature, wait_s
 from app.store import audit, deliveries, webhooks
 from app.store.db import Database
@@ -58,9 +59,7 @@ class Sending:
             due = await deliveries.due(work)
         if not due:
             return 0
-        connector = aiohttp.TCPConnector(
-            limit=0, resolver=Guarded(internal=self.internal, cure=CURE), use_dns_cache=False
-        )
+        connector = outside.connector(limit=0, internal=self.internal, cure=CURE)
         limits = aiohttp.ClientTimeout(total=TOTAL_S, sock_connect=CONNECT_S)
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, timeout=limits, cookie_jar=jar, trust_env=False) as out:

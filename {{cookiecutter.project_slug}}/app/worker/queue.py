@@ -63,8 +63,12 @@ celery.conf.update(
 
 
 async def dispatch(topic: str, payload: dict[str, Any]) -> None:
-    """Hand a letter of the outbox to its queue. Raises DependencyDown when the broker does not take it in time."""
-    assert topic in ("job", "webhooks"), f"no queue takes {topic!r}"
+    """Hand a letter of the outbox to its queue.
+
+    Raises DependencyDown when the broker does not take it in time, LookupError for a letter that no queue takes.
+    """
+    if topic not in ("job", "webhooks"):
+        raise LookupError(f"no queue takes {topic!r}")
     send = partial(_send, payload["job_id"], QUEUE_OF_KIND[payload["kind"]]) if topic == "job" else _ring
     try:
         async with asyncio.timeout(SEND_S):

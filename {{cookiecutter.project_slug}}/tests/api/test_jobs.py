@@ -97,7 +97,7 @@ async def test_a_dead_workers_job_is_handed_on_and_only_the_rest_is_done(client,
     assert before["status"] == "running" and before["done"] < 8
     await asyncio.sleep(service.settings.job_lease_s + 0.1)
     async with service.database.work() as work:
-        await work.sql("UPDATE outbox SET created_at = now() - interval '1 hour'")
+        await work.sql("UPDATE outbox SET created_at = now() - interval '1 hour', sent_at = now() - interval '1 hour'")
         assert job_id in await table.sweep(work)
     await service.jobs.run(job_id)
     after = (await client.get(url, headers=who)).json()

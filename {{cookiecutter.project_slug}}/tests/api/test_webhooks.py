@@ -213,6 +213,7 @@ async def test_what_was_given_up_is_listed_and_sent_again(client: Door, olga: di
         ({"url": "ftp://example.org/"}, "no https address"),
         ({"url": "https://sam:secret@example.org/"}, "without a password"),
         ({"url": "http://169.254.169.254/latest"}, "never allowed"),
+        ({"url": "https://①69.254.169.254/latest"}, "never allowed"),
         ({"kinds": ["tea.made"]}, "there are: answer.given"),
         ({"kinds": ["webhook.tested"]}, "there are"),
         ({"usecases": ["nobody"]}, "leave it out for all of"),

@@ -1,12 +1,20 @@
 """Addresses that somebody names lead to the public internet, or nowhere."""
 
 import pytest
+from aiohttp import ClientConnectorError, ClientSession
 from aiohttp.resolver import ThreadedResolver
 
-from app.control.outside import Guarded, Inside, ensure_outside, host_of
+from app.control.outside import Guarded, Inside, connector, ensure_outside, host_of
 
-NEVER = ["169.254.169.254", "0.0.0.0", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "224.0.0.1"]
-PRIVATE = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.9.9", "[::1]", "[fd12::1]", "[64:ff9b::a00:1]"]
+# Whoever dials folds other digits and dots to ours.
+NEVER = [
+    *("169.254.169.254", "0.0.0.0", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "224.0.0.1"),
+    *("169。254。169。254", "①69.254.169.254", "１６９.254.169.254"),
+]
+PRIVATE = [
+    *("127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.9.9", "[::1]", "[fd12::1]", "[64:ff9b::a00:1]"),
+    *("１２７.0.0.1", "10｡1｡2｡3"),
+]
 
 
 @pytest.mark.parametrize("host", [*NEVER, *PRIVATE])
@@ -43,10 +51,19 @@ async def test_a_name_that_leads_inside_is_refused_whatever_it_is_called(
     await guarded.close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "１２７.0.0.1", "[::1]"])
+async def test_the_connector_itself_opens_nothing_that_leads_inside(host: str) -> None:
+    async with ClientSession(connector=connector(limit=1, internal=False, cure="do this")) as session:
+        with pytest.raises(ClientConnectorError) as refused:
+            await session.get(f"http://{host}:9/")
+    assert isinstance(refused.value.__cause__, Inside) and "do this" in str(refused.value.__cause__)
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
         ("https://example.org/a", "example.org:443"),
+        ("https://ｅxample.org/a", "example.org:443"),
         ("http://example.org:8080", "example.org:8080"),
         ("https://sam:secret@example.org/", ""),
         ("file:///etc/passwd", ""),

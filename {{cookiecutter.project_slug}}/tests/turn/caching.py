@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.store import documents, ledger
 from app.store.documents import Content, Facts, Piece, document_id
 from app.wiring.service import Service, build
+from app.work.outbox import Dispatch
 from tests.conftest import read_samples
 from tests.fakes.fixtures import RunningVendor
 
@@ -28,9 +29,11 @@ def with_model(settings: Settings, vendor: RunningVendor, **changes: Any) -> Set
 
 
 @asynccontextmanager
-async def served(settings: Settings, *, samples: bool = False) -> AsyncIterator["Asking"]:
+async def served(
+    settings: Settings, *, samples: bool = False, dispatch: Dispatch | None = None
+) -> AsyncIterator["Asking"]:
     """Run a service of its own, behind a door of its own."""
-    service = build(settings)
+    service = build(settings, dispatch=dispatch)
     await service.start()
     if samples:
         await read_samples(service)

@@ -48,7 +48,7 @@ async def hand_on(desk: Desk, job_id: UUID) -> None:
     """Wait until the dead worker's lease is over, then do what the sweep and another worker would do."""
     async with desk.service.database.work() as work:
         await work.sql("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE id = :id", id=job_id)
-        await work.sql("UPDATE outbox SET created_at = now() - interval '1 hour'")
+        await work.sql("UPDATE outbox SET created_at = now() - interval '1 hour', sent_at = now() - interval '1 hour'")
         assert job_id in await jobs_table.sweep(work)
     await desk.service.jobs.run(job_id)
 

@@ -226,6 +226,20 @@ async def test_a_name_that_leads_inside_by_now_is_not_asked(quiet: Listening, mo
     assert quiet.receiver.received == [] and "not on the public internet" in row["last_error"]
 
 
+async def test_the_address_that_is_dialled_is_looked_at_last_of_all(
+    quiet: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await quiet.make("switch.flipped")
+    await quiet.tell(made)
+    service = quiet.service
+    strict = sending.Sending(service.database, service.sending.envelopes, service.sending.relay, internal=False)
+    # As if it had been written in a way that nobody thought of.
+    monkeypatch.setattr(sending, "ensure_outside", lambda *_, **__: None)
+    assert await strict.send() == 1
+    (row,) = await quiet.deliveries(made)
+    assert quiet.receiver.received == [] and "not on the public internet" in row["last_error"]
+
+
 async def test_the_housekeeping_rings_only_while_something_is_due(quiet: Listening) -> None:
     rung: list[str] = []
 

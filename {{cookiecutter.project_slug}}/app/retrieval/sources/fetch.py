@@ -12,7 +12,8 @@ from urllib.robotparser import RobotFileParser
 
 import aiohttp
 
-from app.control.outside import Guarded, Inside, ensure_outside, host_of
+from app.control import outside
+from app.control.outside import Inside, ensure_outside, host_of
 from app.errors import SourceFailed, Unreadable
 
 AGENT = "document-reader"
@@ -44,11 +45,8 @@ class Fetcher:
         self._turn, self._reading_robots = asyncio.Lock(), asyncio.Lock()
 
     async def __aenter__(self) -> "Fetcher":
-        connector = aiohttp.TCPConnector(
-            limit=8, resolver=Guarded(internal=self._internal, cure=CURE), use_dns_cache=False
-        )
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=outside.connector(limit=8, internal=self._internal, cure=CURE),
             timeout=aiohttp.ClientTimeout(total=TOTAL_S, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": AGENT},
