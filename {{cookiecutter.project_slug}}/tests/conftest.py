@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -109,6 +110,13 @@ def database_template(engines: Engines) -> str:
 @pytest.fixture
 def database_copy(engines: Engines, database_template: str) -> Iterator[str]:
     """A migrated database of its own, for a test that changes what others look at."""
+    with copied(engines, database_template) as url:
+        yield url
+
+
+@contextmanager
+def copied(engines: Engines, database_template: str) -> Iterator[str]:
+    """Give a copy of a database while the block runs."""
     name = f"test_{uuid4().hex[:12]}"
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(engines.database_url, autocommit=True) as connection:

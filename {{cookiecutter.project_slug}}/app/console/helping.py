@@ -43,7 +43,7 @@ HELP = _read()
 
 
 def help_of(path: str) -> Help | None:
-    """Give the help of a page; one below another has that of `/*` there, or that one's; the first page is only itself."""
+    """Give the help of a page, else of `/*` beside it, else of the page above; the first page has only its own."""
     while path not in HELP:
         path = path.rpartition("/")[0]
         if path in ("", "/console"):

@@ -114,7 +114,7 @@ async def test_money_is_shown_to_those_alone_who_may_see_it(client: httpx2.Async
 async def test_the_owners_of_each_use_case_are_named(client: httpx2.AsyncClient, seen: Seen, service: Service) -> None:
     text = unescape((await client.get("/console", headers=seen("hana.lind"))).text)
     for case in service.usecases.values():
-        _, _, part = text.partition(f"Owners<span class=\"hidden\"> of {case.contract.title}</span>")
+        _, _, part = text.partition(f'Owners<span class="hidden"> of {case.contract.title}</span>')
         told = re.findall(r"<li>([^:<]+): ([^<]+)</li>", part.partition("</details>")[0])
         owners = case.contract.owners
         assert told[:2] == [("on call", owners.on_call), ("then", owners.escalation)], case.name
