@@ -183,9 +183,10 @@ async def _change(service: Service, review_id: str) -> Change | None:
     row = rows[0]
     before, after = row["before"] or {}, row["after"] or {}
     undo, remark = None, ""
-    if row["action"] in ("review.approved", "review.rejected") and not after.get("actions"):
+    has_run = row["action"] == "review.approved" and after.get("actions")
+    if row["action"] in ("review.approved", "review.rejected") and not has_run:
         undo = Undo(f"{PATH}/{review_id}/reopen", {}, "Take the decision back")
-    elif after.get("actions"):
+    elif has_run:
         remark = "Cannot be undone: what a tool does once it is approved stays done."
     elif row["action"] == "review.reopened":
         remark = "Decide on it anew to undo this."

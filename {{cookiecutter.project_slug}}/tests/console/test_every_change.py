@@ -1,9 +1,10 @@
 """Every change that the console offers asks why, shows before and after, and is undone or says that it cannot be."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
@@ -229,21 +230,24 @@ async def taken_back(house: House) -> Sent:
     return Sent("/console/captured?status=accepted", sent.address, {"status": "proposed"}, HANA)
 
 
-async def _review(house: House) -> str:
+async def _review(house: House, *, uses: Sequence[Mapping[str, Any]] = ()) -> str:
     turn_id = await house.turn("triage", SAM)
     opening = {"question": "The invoice is wrong", "why": "a person decides", "text": "We look.", "data": {}}
+    made = reviews.Opening(turn_id=turn_id, usecase="triage", asker=SAM, **opening, terms=Terms("advise", 1))  # type: ignore[arg-type]
     async with house.office.service.database.work() as work:
-        return "/console/reviews/" + str(
-            await reviews.open_(
-                work,
-                reviews.Opening(turn_id=turn_id, usecase="triage", asker=SAM, **opening, terms=Terms("advise", 1)),  # type: ignore[arg-type]
-            )
-        )
+        id = await reviews.open_(work, made)
+        await reviews.propose(work, id, reviews.Proposed(uses))
+    return f"/console/reviews/{id}"
 
 
 async def decision(house: House) -> Sent:
     page = await _review(house)
     return Sent(page, page, {"decision": "reject"})
+
+
+async def approved_tool(house: House) -> Sent:
+    page = await _review(house, uses=[{"tool": "refund", "arguments": {"order": "A-1"}}])
+    return Sent(page, page, {"decision": "approve"})
 
 
 async def assignment(house: House) -> Sent:
@@ -326,6 +330,7 @@ FINAL: Mapping[str, tuple[Prepare, ...]] = {
     "/console/keys/change": (rotated_key, revoked_key),
     "/console/people/holds/{hold_id}": (released_hold,),
     "/console/people/erase": (erased,),
+    "/console/reviews/{review_id}": (approved_tool,),
     "/console/webhooks/{webhook_id}/secret": (new_secret,),
     "/console/webhooks/{webhook_id}/test": (tried_receiver,),
     "/console/webhooks/{webhook_id}/replay": (sent_again,),
