@@ -84,9 +84,14 @@ def registered(site: str = SITE, **more: Any) -> Registration:
 
 
 @asynccontextmanager
-async def office(database_url: str, redis_url: str, folder: Path, **changes: Any) -> AsyncIterator[Office]:
-    """Open the service; `changes` are settings."""
-    settings: Settings = make_settings(database_url, redis_url, config_dir=config_with_accounts(folder), **changes)
+async def office(
+    database_url: str, redis_url: str, folder: Path, *, more: Mapping[str, str] | None = None, **changes: Any
+) -> AsyncIterator[Office]:
+    """Open the service; `more` is added to files of its configuration, by their names, and `changes` are settings."""
+    config = config_with_accounts(folder)
+    for name, text in (more or {}).items():
+        (config / name).write_text(f"{(config / name).read_text()}\n{text}\n")
+    settings: Settings = make_settings(database_url, redis_url, config_dir=config, **changes)
     service = build(settings)
     await service.start()
     app = create(service, pages=pages.ROUTERS)

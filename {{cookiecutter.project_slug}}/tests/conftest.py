@@ -110,6 +110,13 @@ def database_template(engines: Engines) -> str:
 @pytest.fixture
 def database_copy(engines: Engines, database_template: str) -> Iterator[str]:
     """A migrated database of its own, for a test that changes what others look at."""
+    with copied(engines, database_template) as url:
+        yield url
+
+
+@contextmanager
+def copied(engines: Engines, database_template: str) -> Iterator[str]:
+    """Give a copy of a database while the block runs."""
     name = f"test_{uuid4().hex[:12]}"
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(engines.database_url, autocommit=True) as connection:

@@ -56,7 +56,7 @@ class Listening:
 
     async def tell(self, made: Made) -> UUID:
         """Put an event for this receiver in the queue."""
-        return await self.service.webhooks.test(self.who, made.row["id"])
+        return await self.service.webhooks.test(self.who, made.row["id"], because="a test")
 
 
 @pytest.fixture

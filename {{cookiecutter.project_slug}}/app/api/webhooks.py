@@ -52,6 +52,12 @@ class SecretIn(_In):
     reason: Reason
 
 
+class TryIn(_In):
+    """Why an event is sent to try a receiver."""
+
+    reason: Reason = "to try it"
+
+
 class ReplayIn(_In):
     """What is sent again: one event however it ended, or every dead letter, or those since a moment; and why."""
 
@@ -166,9 +172,9 @@ async def rotate_secret(webhook_id: UUID, body: SecretIn, service: Here, who: Ke
 
 
 @router.post("/{webhook_id}/test", status_code=202, response_model=Tried, responses=declared(403, 404))
-async def try_webhook(webhook_id: UUID, service: Here, who: Keeper) -> Tried:
+async def try_webhook(webhook_id: UUID, service: Here, who: Keeper, body: TryIn | None = None) -> Tried:
     """Send an event of the kind `webhook.tested` to this receiver alone; its deliveries show what came of it."""
-    return Tried(event_id=await service.webhooks.test(who, webhook_id))
+    return Tried(event_id=await service.webhooks.test(who, webhook_id, because=(body or TryIn()).reason))
 
 
 @router.get("/{webhook_id}/deliveries", response_model=list[DeliveryOut], responses=declared(403, 404))

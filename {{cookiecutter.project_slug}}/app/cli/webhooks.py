@@ -99,11 +99,11 @@ def rotate(
 
 
 @commands.command("try")
-def try_(name: Name) -> None:
+def try_(name: Name, because: Because = "to try it") -> None:
     """Send an event to one receiver, whatever it listens to; a worker sends it within seconds."""
 
     async def work(service: "Service") -> UUID:
-        return await service.webhooks.test(_keeper(), await _id(service, name))
+        return await service.webhooks.test(_keeper(), await _id(service, name), because=because)
 
     out.print(f"event {in_place(work)} waits; `app webhooks deliveries {name}` shows what came of it", markup=False)
 

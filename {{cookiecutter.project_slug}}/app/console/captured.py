@@ -1,5 +1,6 @@
 """The page of captured cases: what people said is right, and the form that makes it a case of the evaluation."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -51,7 +52,7 @@ async def captured(request: Request, service: Here, who: Reviewer, wanted: Annot
     undo = Undo(f"{PATH}/{wanted.changed}", {"status": "proposed"}, "Take it back")
     change = await latest(service, str(wanted.changed), family="case.", told=_status, undo=undo, name="The case")
     if change and change.after == "proposed":
-        change = await latest(service, str(wanted.changed), family="case.", told=_status, name="The case")
+        change = replace(change, undo=None, remark="Decide on it anew to undo this.")
     return page(request, "captured.html", who, rows=rows, wanted=wanted, change=change, usecases=service.usecases)
 
 

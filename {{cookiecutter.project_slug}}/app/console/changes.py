@@ -24,7 +24,10 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change as `change.html` shows it; `before` and `after` are a word or two."""
+    """A change as `change.html` shows it; `before` and `after` are a word or two.
+
+    `remark` is a sentence where no form takes it back: that it cannot be undone, or what does it instead.
+    """
 
     subject: str
     before: str
@@ -33,6 +36,7 @@ class Change:
     reason: str
     at: datetime
     undo: Undo | None = None
+    remark: str = ""
 
     @property
     def tone_before(self) -> str:
@@ -46,7 +50,14 @@ class Change:
 
 
 async def latest(
-    service: Service, subject: str, *, family: str, told: Told = str, undo: Undo | None = None, name: str = ""
+    service: Service,
+    subject: str,
+    *,
+    family: str,
+    told: Told = str,
+    undo: Undo | None = None,
+    name: str = "",
+    remark: str = "",
 ) -> Change | None:
     """Give the newest change of a subject, as the audit has it; `told` puts what it holds in a word or two.
 
@@ -61,4 +72,4 @@ async def latest(
         return None
     row = rows[0]
     before = told(row["before"]) if row["before"] else ""
-    return Change(name or subject, before, told(row["after"]), row["actor"], row["reason"], row["at"], undo)
+    return Change(name or subject, before, told(row["after"]), row["actor"], row["reason"], row["at"], undo, remark)

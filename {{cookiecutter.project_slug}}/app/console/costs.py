@@ -23,6 +23,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Accountant = Annotated[Principal, Depends(needs(Permission.READ_COSTS))]
 SPANS = {1: "Today", 7: "7 days", 30: "30 days", 90: "90 days"}
 BY = {"usecase": "Use case", "user": "Person", "unit": "Unit", "model": "Model"}
+# What costs are called that have none of it.
+NOBODY = {"usecase": "documents", "user": "nobody: evaluations and shadows", "unit": "no unit", "model": "no model"}
 # Series that a chart tells apart; the rest is one.
 MOST_SERIES = 6
 ROWS = 50
@@ -73,7 +75,9 @@ async def costs(request: Request, service: Here, who: Accountant, asked: Annotat
         spent=_by_day(seen, "Cost per day", _cost),
         saved=_by_day(seen, "Saved per day", _saved),
         rows=rows[:ROWS],
+        whole=sum((row["cost_usd"] for row in rows), ZERO),
         left_out=max(0, len(rows) - ROWS),
+        nobody=NOBODY[asked.by],
         forecast=forecast,
     )
 

@@ -100,10 +100,11 @@ def _row(document: Document, who: Principal) -> dict[str, Any]:
 
 
 @router.get("/console/documents/{document_id}")
-async def sharing(request: Request, document_id: UUID, service: Here, who: Visitor) -> Response:
+async def sharing(request: Request, document_id: UUID, service: Here, who: Visitor, changed: bool = False) -> Response:
     """Show who may read a document of one's own, and the form that changes it."""
     document = await service.lookback.shelf.mine(who, document_id)
-    return _form(request, service, who, document, asked=_written(document.facts.access))
+    change = await _changed(service, who, str(document_id)) if changed else None
+    return _form(request, service, who, document, asked=_written(document.facts.access), change=change)
 
 
 @router.post("/console/documents/{document_id}")
@@ -118,15 +119,23 @@ async def share(
         shown = _form(request, service, who, document, asked=form.model_dump(), fault=mask(error.detail))
         shown.status_code = 422
         return shown
-    target = "/console/documents" if who.may(Permission.OPEN_CONSOLE) else "/"
-    return RedirectResponse(f"{target}?" + urlencode({"changed": str(document_id)}), status_code=303)
+    # Who has no list of documents in the console stays at this one.
+    target = f"?changed={document_id}" if who.may(Permission.OPEN_CONSOLE) else f"/{document_id}?changed=true"
+    return RedirectResponse(f"/console/documents{target}", status_code=303)
 
 
 def _form(
-    request: Request, service: Service, who: Principal, document: Document, *, asked: Mapping[str, Any], fault: str = ""
+    request: Request,
+    service: Service,
+    who: Principal,
+    document: Document,
+    *,
+    asked: Mapping[str, Any],
+    change: Change | None = None,
+    fault: str = "",
 ) -> Response:
-    levels = list(service.people.roles.levels[: who.clearance + 1])
-    return page(request, "document.html", who, document=document, asked=asked, levels=levels, fault=fault)
+    told = {"asked": asked, "levels": list(service.people.roles.levels[: who.clearance + 1])}
+    return page(request, "document.html", who, document=document, change=change, fault=fault, **told)
 
 
 def _written(access: Access | Mapping[str, Any]) -> dict[str, str]:

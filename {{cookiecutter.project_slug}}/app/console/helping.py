@@ -43,9 +43,11 @@ HELP = _read()
 
 
 def help_of(path: str) -> Help | None:
-    """Give the help of a page; a page below another has that one's, the console's first page is only itself."""
+    """Give the help of a page, else of `/*` beside it, else of the page above; the first page has only its own."""
     while path not in HELP:
         path = path.rpartition("/")[0]
         if path in ("", "/console"):
             return None
+        if (below := f"{path}/*") in HELP:
+            return HELP[below]
     return HELP[path]

@@ -30,7 +30,9 @@ OPEN = ("queued", "running", "cancelling")
 What = Literal["cancel", "put_back", "replay"]
 UNDONE: Mapping[str, tuple[What, str]] = {
     "cancelled": ("put_back", "Put it back in the queue"),
+    "cancelling": ("put_back", "Let it go on"),
     "queued": ("cancel", "Cancel it"),
+    "running": ("cancel", "Cancel it"),
 }
 
 

@@ -123,7 +123,20 @@ async def gathered(service: Service, span: Span, *, sees_costs: bool) -> dict[st
         "paused": {name: why for name in service.usecases if (why := service.flags.why_paused(name))},
         "sees_costs": sees_costs,
         "usecases": list(service.usecases),
+        "owners_of": owners_of,
     }
+
+
+def owners_of(case: UseCase) -> list[tuple[str, str]]:
+    """Give whom to turn to about a use case, by what they answer for, whoever is called at night first."""
+    owners = case.contract.owners
+    return [
+        ("on call", owners.on_call),
+        ("then", owners.escalation),
+        ("workflow", owners.workflow),
+        ("prompt", owners.prompt),
+        ("cost", owners.cost),
+    ]
 
 
 async def _failures(database: Database, work: Work) -> dict[str, tuple[int, int]]:

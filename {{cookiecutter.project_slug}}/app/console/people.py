@@ -20,6 +20,11 @@ from app.wiring.service import Service
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PATH = "/console/people"
+# What a form says before, and the page after it.
+FINAL = {
+    "erase": "Cannot be undone: what is erased is nowhere any more.",
+    "release": "Cannot be undone: what the hold kept may be erased at once. Another hold keeps what is still there.",
+}
 Eraser = Annotated[Principal, Depends(needs(Permission.ERASE_PEOPLE))]
 Exporter = Annotated[Principal, Depends(needs(Permission.EXPORT_PEOPLE))]
 Holder = Annotated[Principal, Depends(needs(Permission.HOLD_PEOPLE))]
@@ -55,13 +60,24 @@ class ReleaseForm(_Form):
 
 
 @router.get(PATH)
-async def people(request: Request, service: Here, who: Eraser, changed: Changed = "") -> Response:
+async def people(
+    request: Request, service: Here, who: Eraser, changed: Changed = "", erasure: Changed = ""
+) -> Response:
     """Show requests to erase people with their certificates, and legal holds."""
     undo = Undo(f"{PATH}/holds/{changed}", label="Release it") if who.may(Permission.HOLD_PEOPLE) else None
     subject = f"hold:{changed}" if changed else ""
     change = await latest(service, subject, family="hold.", told=_held, undo=undo, name="The legal hold")
     if change and change.after == "released":
-        change = replace(change, undo=None)
+        change = replace(change, undo=None, remark=FINAL["release"])
+    if erasure:
+        change = await latest(
+            service,
+            f"erasure:{erasure}",
+            family="person.erasure",
+            told=lambda _: "to be erased",
+            name="A person's data",
+            remark=FINAL["erase"],
+        )
     return page(request, "people.html", who, **await _shown(service), asked=PersonForm(), fault="", change=change)
 
 
@@ -82,10 +98,10 @@ async def erase(request: Request, service: Here, who: Eraser, asked: Annotated[P
     try:
         if not asked.person or asked.confirm != asked.person:
             raise BadInput("There is no way back: write the person's id in both fields.")
-        await service.data_life.erasures.request(asked.person, by=who.user_id, because=asked.reason)
+        made = await service.data_life.erasures.request(asked.person, by=who.user_id, because=asked.reason)
     except (BadInput, Held) as error:
         return await _refused(request, service, who, asked=asked, fault=error)
-    return RedirectResponse(PATH, status_code=303)
+    return RedirectResponse(f"{PATH}?erasure={made.id}", status_code=303)
 
 
 @router.post(PATH + "/hold")
@@ -107,8 +123,8 @@ async def release(hold_id: UUID, service: Here, who: Holder, asked: Annotated[Re
     return RedirectResponse(f"{PATH}?changed={hold_id}", status_code=303)
 
 
-def _held(about: dict[str, Any] | None) -> str:
-    return "placed" if about else "released"
+def _held(about: dict[str, Any]) -> str:
+    return "placed" if about.get("in_force", True) else "released"
 
 
 async def _refused(
@@ -123,4 +139,5 @@ async def _shown(service: Service) -> dict[str, Any]:
     life = service.data_life
     async with life.keeper.work() as work:
         cases = [await life.erasures.case(work, each) for each in await erasures.listed(work)]
-        return {"cases": cases, "holds": await holds.listed(work), "usecases": list(service.usecases)}
+        shown = {"cases": cases, "holds": await holds.listed(work), "usecases": list(service.usecases)}
+    return {**shown, "final": FINAL}

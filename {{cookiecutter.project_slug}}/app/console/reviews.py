@@ -182,14 +182,19 @@ async def _change(service: Service, review_id: str) -> Change | None:
         return None
     row = rows[0]
     before, after = row["before"] or {}, row["after"] or {}
-    undo = None
-    if row["action"] in ("review.approved", "review.rejected") and not after.get("actions"):
+    undo, remark = None, ""
+    has_run = row["action"] == "review.approved" and after.get("actions")
+    if row["action"] in ("review.approved", "review.rejected") and not has_run:
         undo = Undo(f"{PATH}/{review_id}/reopen", {}, "Take the decision back")
+    elif has_run:
+        remark = "Cannot be undone: what a tool does once it is approved stays done."
+    elif row["action"] == "review.reopened":
+        remark = "Decide on it anew to undo this."
     elif row["action"] == "review.assigned":
         fields = {name: str(before[name]) for name in ("assigned_to", "priority", "due_at") if before[name]}
         undo = Undo(f"{PATH}/{review_id}/assign", fields, "As it was before")
     name = f"Review {review_id[:8]}"
-    return Change(name, _told(before), _told(after), row["actor"], row["reason"], row["at"], undo)
+    return Change(name, _told(before), _told(after), row["actor"], row["reason"], row["at"], undo, remark)
 
 
 def _told(state: dict[str, Any]) -> str:

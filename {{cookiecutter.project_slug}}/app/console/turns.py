@@ -20,7 +20,7 @@ from app.errors import BadInput
 from app.store import aftermath
 from app.store.turn_search import Search
 from app.telemetry.scrub import mask
-from app.turn.lookup import PER_PAGE, Page, find
+from app.turn.lookup import Page, find
 from app.turn.story import told_to
 from app.wiring.service import Service
 
@@ -104,7 +104,6 @@ def _listed(service: Service, who: Principal, found: Page, asked: TurnFilter) ->
         "is_whole": bool(asked.at),
         "newest": asked.address(before=None) if asked.before else "",
         "older": asked.address(before=found.older.isoformat()) if found.older else "",
-        "per_page": PER_PAGE,
     }
 
 

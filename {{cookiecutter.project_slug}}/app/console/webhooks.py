@@ -26,6 +26,11 @@ from app.work.webhooks import CHOICES, MOST_OVERLAP_H, Made, listens_of
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PATH = "/console/webhooks"
 PER_PAGE = 100
+# What a form says before, and the page after it.
+SENT = "Cannot be undone: what was sent stays sent. An event that arrives twice has the same id."
+SIGNED = (
+    "Cannot be undone: the former secret does not come back. Exchange it at the receiver before its hours are over."
+)
 Keeper = Annotated[Principal, Depends(needs(Permission.MANAGE_WEBHOOKS))]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000, strip_whitespace=True)]
 
@@ -55,6 +60,10 @@ class MakeForm(ListensForm):
 
     name: Words = ""
     url: Words = ""
+
+
+class TryForm(_Form):
+    """Why an event is sent to try it."""
 
 
 class TurnForm(_Form):
@@ -141,10 +150,10 @@ async def rotate(
 
 
 @router.post(PATH + "/{webhook_id}/test")
-async def test(webhook_id: UUID, service: Here, who: Keeper) -> RedirectResponse:
+async def test(webhook_id: UUID, service: Here, who: Keeper, form: Annotated[TryForm, Form()]) -> RedirectResponse:
     """Send an event to try it."""
-    await service.webhooks.test(who, webhook_id)
-    return RedirectResponse(f"{PATH}/{webhook_id}#deliveries", status_code=303)
+    await service.webhooks.test(who, webhook_id, because=form.reason)
+    return _back(webhook_id)
 
 
 @router.post(PATH + "/{webhook_id}/replay")
@@ -186,7 +195,7 @@ async def _one(
     asked = wanted or DeliveryFilter()
     row = await service.webhooks.one(who, webhook_id)
     found = await service.webhooks.deliveries(who, webhook_id, status=asked.status, before=asked.before)
-    changed = await _changed(service, row) if asked.changed else None
+    changed = await _changed(service, row) if asked.changed or made else None
     values: dict[str, Any] = {
         "row": row,
         "listens": listens_of(row),
@@ -197,6 +206,8 @@ async def _one(
         "kinds": {kind: KINDS[kind].what for kind in CHOICES},
         "made": made,
         "change": changed,
+        "sent": SENT,
+        "signed": SIGNED,
         "fault": fault,
     }
     response = page(request, "webhook.html", who, **values)
@@ -209,7 +220,7 @@ def _older(status: str, at: datetime) -> str:
 
 
 async def _changed(service: Service, row: WebhookRow) -> Change | None:
-    """Tell the newest change, with the way back where there is one: what was sent again, and a secret, have none."""
+    """Tell the newest change, with the way back where there is one: what was sent, and a secret, have none."""
     subject = str(row["id"])
     async with service.database.work() as work:
         rows = await audit.history(work, subject=subject, limit=1)
@@ -217,15 +228,21 @@ async def _changed(service: Service, row: WebhookRow) -> Change | None:
         return None
     entry, undo = rows[0], None
     before, after = entry["before"] or {}, entry["after"] or {}
-    told = {"webhook.replayed": (f"{before.get('dead')} dead letters", f"{after.get('deliveries')} sent again")}
-    said = told.get(entry["action"], ("", entry["action"].removeprefix("webhook.")))
+    told = {
+        "webhook.replayed": (f"{before.get('dead')} dead letters", f"{after.get('deliveries')} sent again", SENT),
+        "webhook.tested": ("", "an event is sent to try it", SENT),
+        "webhook.rotated": ("the former secret", "a new secret", SIGNED),
+    }
+    *said, remark = told.get(entry["action"], ("", entry["action"].removeprefix("webhook."), ""))
+    if entry["action"] == "webhook.made":
+        said, undo = ["", "on"], Undo(f"{PATH}/{subject}/turn", {"to": "off"}, "Turn it off")
     if entry["action"] == "webhook.changed" and before.get("enabled") != after.get("enabled"):
-        said = _switch(before), _switch(after)
+        said = [_switch(before), _switch(after)]
         undo = Undo(f"{PATH}/{subject}/turn", {"to": said[0]}, f"Turn it {said[0]} again")
     elif entry["action"] == "webhook.changed":
-        said = _hears(before), _hears(after)
+        said = [_hears(before), _hears(after)]
         undo = Undo(f"{PATH}/{subject}/listens", _fields(before), "Tell it as before")
-    return Change(row["name"], said[0], said[1], entry["actor"], entry["reason"], entry["at"], undo)
+    return Change(row["name"], said[0], said[1], entry["actor"], entry["reason"], entry["at"], undo, remark)
 
 
 def _switch(said: Mapping[str, Any]) -> str:

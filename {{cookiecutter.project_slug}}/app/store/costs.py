@@ -12,6 +12,8 @@ By = Literal["usecase", "unit", "user", "model"]
 _COLUMN = {"usecase": "usecase", "unit": "unit", "user": "user_id"}
 # Turns that nobody asked for are paid for all the same, but they are not volume.
 _UNASKED = "('evaluation', 'shadow')"
+# They run under somebody's rights, and are not what that person spent.
+_ASKER = f"CASE WHEN channel IN {_UNASKED} THEN '' ELSE user_id END"
 # Jobs that one list shows.
 MOST = 200
 
@@ -36,19 +38,21 @@ class Sample:
 async def sums(work: Asks, *, by: By, since: datetime, until: datetime | None = None) -> Sequence[Mapping[str, Any]]:
     """Add up turns, and calls of jobs, between two times, the dearest first; `unpriced` calls are in no `cost_usd`.
 
-    Turns that retention removed count by whole days (UTC), but under no person, and in no percentile.
+    Turns that retention removed count by whole days (UTC), but under no person, and in no percentile. Evaluations and
+    shadows count under the person "".
     """
     known = "false" if by == "user" else "true"
     column = _COLUMN.get(by, "")
-    kept = "usecase" if by == "user" else column
-    statement = _BY_MODEL if by == "model" else _BY_TURN.format(column=column, kept=kept, known=known, by=by)
+    kept, whose = ("usecase", _ASKER) if by == "user" else (column, column)
+    named = {"column": column, "whose": whose, "kept": kept, "known": known, "by": by}
+    statement = _BY_MODEL if by == "model" else _BY_TURN.format(**named)
     rows = await work.sql(statement, since=since, until=until)
     return [dict(row) for row in rows.mappings()]
 
 
 _BY_TURN = """
 WITH asked AS (
-    SELECT {column} AS name, count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
+    SELECT {whose} AS name, count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
         percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
         coalesce(sum(c.calls), 0) AS calls, coalesce(sum(c.unpriced), 0) AS unpriced,

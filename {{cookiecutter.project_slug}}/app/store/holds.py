@@ -60,7 +60,8 @@ async def release(work: Work, id: UUID, *, by: str, because: str) -> None:
         by=by,
         because=because,
     )
-    await audit.note(work, actor=by, action="hold.released", subject=f"hold:{id}", reason=because)
+    held = {"before": {"in_force": True}, "after": {"in_force": False}}
+    await audit.note(work, actor=by, action="hold.released", subject=f"hold:{id}", reason=because, **held)
 
 
 async def listed(work: Work, *, user_id: str = "") -> list[dict[str, Any]]:

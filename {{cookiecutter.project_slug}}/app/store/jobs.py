@@ -193,8 +193,13 @@ async def progress(work: Work, job_id: UUID, *, note: dict[str, Any], done: int 
 async def finish(
     work: Work, job_id: UUID, *, lease: UUID, status: JobStatus, error: str = "", result: dict[str, Any] | None = None
 ) -> None:
-    """End the job. Raises LeaseLost when it is no longer this worker's to end."""
+    """End the job. Raises LeaseLost when it is no longer this worker's to end.
+
+    One that stopped because it was cancelled, and was put back before it could be ended, is queued again.
+    """
     await hold(work, job_id, lease=lease)
+    if status is JobStatus.CANCELLED and await give_back(work, job_id, lease=lease):
+        return
     await work.run(
         jobs.update().where(jobs.c.id == job_id),
         {"status": status.value, "error": error, "result": result, "lease": None, "lease_until": None},
@@ -204,14 +209,18 @@ async def finish(
     await _tell(work, [job_id])
 
 
-async def give_back(work: Work, job_id: UUID, *, lease: UUID) -> None:
-    """Put the job back in the queue, without counting the attempt: the worker stops, or the AI is paused."""
-    await work.sql(
+async def give_back(work: Work, job_id: UUID, *, lease: UUID) -> bool:
+    """Put a running job back in the queue, without counting the attempt: the worker stops, or the AI is paused.
+
+    Says whether it was running.
+    """
+    rows = await work.sql(
         "UPDATE jobs SET status = 'queued', lease = NULL, lease_until = NULL, attempts = attempts - 1"
-        " WHERE id = :id AND lease = :lease AND status = 'running'",
+        " WHERE id = :id AND lease = :lease AND status = 'running' RETURNING id",
         id=job_id,
         lease=lease,
     )
+    return rows.first() is not None
 
 
 async def cancel(work: Work, job_id: UUID, *, user_id: str | None) -> Job:
@@ -353,6 +362,17 @@ async def revive(work: Work, job_id: UUID, *, was: JobStatus = JobStatus.FAILED)
         raise Conflict(f"Only a job that is {was.value} goes back in the queue; this one is not, or not any more.")
     await event(work, job_id, "queued", {"replayed": True})
     await _hint(work, job_id, kind=row.kind, usecase=row.usecase, trace=row.trace)
+
+
+async def put_back(work: Work, job_id: UUID) -> None:
+    """Take a cancelling back: what has not stopped yet goes on, what has is queued again. Raises Conflict."""
+    rows = await work.sql(
+        "UPDATE jobs SET status = 'running' WHERE id = :id AND status = 'cancelling' RETURNING id", id=job_id
+    )
+    if rows.first() is None:
+        await revive(work, job_id, was=JobStatus.CANCELLED)
+    else:
+        await event(work, job_id, "running", {})
 
 
 async def counts(work: Work) -> dict[str, int]:

@@ -42,7 +42,9 @@ async def find(
     among = tuple(name for name, case in usecases.items() if case.contract.access.shows_others(who))
     asked = replace(search, among=among, own=who.user_id)
     async with database.work(claims=who.claims) as work:
-        rows = await turn_search.found(work, asked, limit=limit)
+        # One more than is shown: whether older ones follow is known, and not guessed from a full page.
+        found = await turn_search.found(work, asked, limit=limit + 1)
+        rows = found[:limit]
         hidden = await quoting.withheld(work, [row["id"] for row in rows], claims=who.claims)
         seen = [row for row in rows if row["by_question"] or row["id"] not in hidden]
         calls = await turn_search.calls_of(work, seen)
@@ -51,7 +53,7 @@ async def find(
         access = usecases[row["usecase"]].contract.access if row["usecase"] in usecases else None
         told = of_story({**row, "calls": calls[row["id"]], "route": None}, disclosure(who, access))
         shown.append(_withheld(told) if row["id"] in hidden else told)
-    return Page(shown, rows[-1]["started_at"] if len(rows) == limit else None, among)
+    return Page(shown, rows[-1]["started_at"] if len(found) > limit else None, among)
 
 
 def _withheld(told: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.identity import Permission, Principal
-from app.domain.job import Job, JobStatus
+from app.domain.job import Job
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Forbidden, NotFound
 from app.store import audit, job_search, jobs
@@ -56,7 +56,10 @@ class JobDesk:
         return await self._changed(who, job_id, because, action="job.cancelled")
 
     async def put_back(self, who: Principal, job_id: UUID, *, because: str) -> Job:
-        """Queue a cancelled job again, which does what is left of it. Raises the same."""
+        """Queue a cancelled job again, which does what is left of it; one that has not stopped yet goes on.
+
+        Raises the same.
+        """
         return await self._changed(who, job_id, because, action="job.put_back")
 
     async def _changed(self, who: Principal, job_id: UUID, because: str, *, action: str) -> Job:
@@ -69,7 +72,7 @@ class JobDesk:
             if action == "job.cancelled":
                 after = await jobs.cancel(work, job_id, user_id=None)
             else:
-                await jobs.revive(work, job_id, was=JobStatus.CANCELLED)
+                await jobs.put_back(work, job_id)
                 after = await jobs.get(work, job_id, user_id=None)
                 work.after_commit.append(self.relay.soon)
             await audit.note(work, actor=who.user_id, action=action, subject=str(job_id), reason=because.strip(),

@@ -144,7 +144,8 @@ class Jobs:
         async with self.database.work() as work:
             await table.finish(work, job.id, lease=lease, status=status, error=error, result=result)
             ended = await table.get(work, job.id, user_id=None)
-        metrics.record_job(ended)
+        if ended.status.is_over:
+            metrics.record_job(ended)
 
     @asynccontextmanager
     async def _held(self, job: Job, lease: UUID) -> AsyncIterator[asyncio.Event]:
@@ -159,8 +160,11 @@ class Jobs:
                 await asyncio.sleep(self.lease_s / 3)
                 try:
                     async with self.database.work() as work:
-                        if await table.renew(work, job.id, lease=lease, lease_s=self.lease_s) is JobStatus.CANCELLING:
-                            stop.set()
+                        status = await table.renew(work, job.id, lease=lease, lease_s=self.lease_s)
+                    if status is JobStatus.CANCELLING:
+                        stop.set()
+                    else:
+                        stop.clear()
                 except LeaseLost:
                     lost = True
                     me.cancel()

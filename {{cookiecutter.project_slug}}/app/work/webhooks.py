@@ -110,9 +110,10 @@ class WebhookDesk:
             await _note(work, "webhook.rotated", row, by=who, because=because, before=before)
         return Made(row, secret)
 
-    async def test(self, who: Principal, id: UUID) -> UUID:
+    async def test(self, who: Principal, id: UUID, *, because: str) -> UUID:
         """Send an event to one receiver, whatever it listens to; gives the event's id. Raises BadInput, NotFound."""
         _needs(who)
+        because = _said(because)
         async with self.database.work() as work:
             row = await table.get(work, id)
             if not row["enabled"]:
@@ -121,6 +122,8 @@ class WebhookDesk:
             event_id = await events.emit(work, TRIED, subject=f"webhooks/{id}", data=told)
             await deliveries.hand(work, id, event_id)
             await deliveries.put_back(work, id, event_id=event_id)
+            await audit.note(work, actor=who.user_id, action=TRIED, subject=str(id), reason=because,
+                             after={"event": str(event_id)})  # fmt: skip
         return event_id
 
     async def deliveries(

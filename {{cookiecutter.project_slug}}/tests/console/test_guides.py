@@ -8,14 +8,14 @@ import pytest
 from app.console import guides
 from app.console.helping import HELP, help_of
 from app.console.html import KEYS, PAGES
-from tests.console.conftest import Seen
+from tests.console.conftest import Ask, Seen
 
 
 @pytest.mark.parametrize("path", [path for _, path, *_ in PAGES])
-def test_every_page_has_help_that_links_a_guide_or_a_runbook(path: str) -> None:
+def test_every_page_has_help_that_links_a_guide_and_a_runbook(path: str) -> None:
     found = help_of(path)
     assert found is not None and len(found.text) > 60, "help.toml says nothing about it"
-    assert found.links, "and where to read on?"
+    assert [link.label for link in found.links] == ["How to", "Runbook"], "and where to read on?"
 
 
 def test_help_leads_to_pages_that_exist() -> None:
@@ -26,6 +26,14 @@ def test_help_leads_to_pages_that_exist() -> None:
 def test_a_page_below_another_has_its_help_and_the_first_page_only_its_own() -> None:
     assert help_of("/console/reviews/1234") is HELP["/console/reviews"]
     assert help_of("/console/elsewhere") is None and help_of("/") is None
+
+
+async def test_one_turn_has_help_of_its_own(client: httpx2.AsyncClient, seen: Seen, ask: Ask) -> None:
+    turn_id = await ask("sam.reyes", "How many days of annual leave do employees have?")
+    olga = seen("olga.petrov")
+    search, one = [(await client.get(f"/console/turns{end}", headers=olga)).text for end in ("", f"/{turn_id}")]
+    assert "What happened in this turn" in one and "What happened in this turn" not in search
+    assert "newest first, as the ledger keeps it" in search and "newest first, as the ledger keeps it" not in one
 
 
 def test_every_page_has_a_letter_of_its_own() -> None:

@@ -76,6 +76,29 @@ async def test_a_job_is_cancelled_with_a_reason_and_put_back_where_it_is_done(
     assert "job.cancelled" in audit and "job.put_back" in audit and "sent twice" in audit
 
 
+@pytest.mark.proves("CTL-1")
+async def test_a_job_that_is_being_cancelled_is_let_go_on_even_when_its_worker_has_stopped_already(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    job_id = await submit(service)
+    async with service.database.work() as work:
+        job = await table.claim(work, UUID(job_id), lease_s=600)
+        assert job and job.lease
+    form = {"job_id": job_id, "what": "cancel", "reason": "the wrong list"}
+    done = await client.post(JOBS, data=form, headers=seen(OLGA))
+    told = (await client.get(done.headers["location"], headers=seen(OLGA))).text
+    assert await status(service, job_id) == "cancelling" and "running</span> →" in told and "Let it go on" in told
+    back = {"job_id": job_id, "what": "put_back", "reason": "the right one after all"}
+    assert (await client.post(JOBS, data=back, headers=seen(OLGA))).status_code == 303
+    assert await status(service, job_id) == "running"
+    async with service.database.work() as work:
+        # The worker that had stopped for the cancelling ends it only now.
+        await table.finish(work, job.id, lease=job.lease, status=JobStatus.CANCELLED)
+    assert await status(service, job_id) == "queued"
+    await service.jobs.run(UUID(job_id))
+    assert await status(service, job_id) == "succeeded"
+
+
 @pytest.mark.proves("SEC-3")
 async def test_others_jobs_are_changed_by_who_may_and_by_nobody_else(
     client: httpx2.AsyncClient, seen: Seen, service: Service

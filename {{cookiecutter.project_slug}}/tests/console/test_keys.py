@@ -56,7 +56,8 @@ async def test_a_key_is_rotated_and_revoked_on_the_page(opened: Office, olga: di
     assert found and found[0] != key and (await opened.me(found[0])).status_code == 200
     assert (await opened.me(key)).status_code == 401
     end = {"key_id": found[1], "what": "revoke", "reason": "the test is over"}
-    assert "is revoked" in (await opened.door.post(f"{PAGE}/change", data=end, headers=olga)).text
+    told = (await opened.door.post(f"{PAGE}/change", data=end, headers=olga)).text
+    assert "replaced" not in told.partition("</div>")[0] and 'state off">revoked' in told and "by olga.petrov" in told
     assert (await opened.me(found[0])).status_code == 401
     audit = await opened.door.get(f"/console/audit?subject={found[1]}", headers=olga)
     assert "the test is over" in audit.text and "key.revoked" in audit.text

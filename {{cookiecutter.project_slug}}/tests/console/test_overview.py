@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -107,3 +108,23 @@ async def test_money_is_shown_to_those_alone_who_may_see_it(client: httpx2.Async
     reviewer = (await client.get("/console", headers=seen("hana.lind"))).text
     assert "Cost" not in reviewer and "US dollars" not in reviewer
     assert "<strong>Cost</strong>" in (await client.get("/console", headers=seen("olga.petrov"))).text
+
+
+@pytest.mark.proves("OPS-1")
+async def test_the_owners_of_each_use_case_are_named(client: httpx2.AsyncClient, seen: Seen, service: Service) -> None:
+    text = unescape((await client.get("/console", headers=seen("hana.lind"))).text)
+    for case in service.usecases.values():
+        _, _, part = text.partition(f'Owners<span class="hidden"> of {case.contract.title}</span>')
+        told = re.findall(r"<li>([^:<]+): ([^<]+)</li>", part.partition("</details>")[0])
+        owners = case.contract.owners
+        assert told[:2] == [("on call", owners.on_call), ("then", owners.escalation)], case.name
+        assert {who for _, who in told[2:]} == {owners.workflow, owners.prompt, owners.cost}
+
+
+async def test_progress_of_jobs_does_not_have_the_first_page_counted_anew(
+    client: httpx2.AsyncClient, seen: Seen
+) -> None:
+    text = (await client.get("/console", headers=seen("olga.petrov"))).text
+    (part,) = re.findall(r'<div id="figures"[^>]*>', text)
+    # Each step of each job moves that topic, and a month of turns is behind every look.
+    assert 'data-live="flags"' in part and 'data-every="30"' in part

@@ -1,11 +1,17 @@
 """The search over turns and the story of one, as pages."""
 
+import re
 from datetime import UTC, datetime
+from html import unescape
 from uuid import uuid4
 
 import httpx2
 import pytest
 
+from app.domain.identity import Principal
+from app.domain.outcome import Outcome
+from app.domain.turn import Turn
+from app.store import ledger
 from app.wiring.service import Service
 from tests.console.conftest import Ask, Seen
 
@@ -46,6 +52,45 @@ async def test_what_the_model_did_for_a_person_around_a_time_stands_on_one_page(
     for shown in (turn_id, "Answered by <strong>extractive</strong>", "revision", "within 5 minutes of"):
         assert shown in text, shown
     assert "<table" not in text, "each is told whole"
+
+
+@pytest.mark.proves("OBS-1")
+async def test_a_page_of_turns_around_a_time_says_that_older_ones_follow(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    person = f"asker.{uuid4().hex[:8]}"
+    for place in range(51):
+        await put(service, person, "One of many?")
+        if place == 49:
+            text = (await client.get(TURNS, params=around(person), headers=seen("olga.petrov"))).text
+            assert "50 turns within 30 minutes" in text and "older ones follow" not in text
+    text = (await client.get(TURNS, params=around(person), headers=seen("olga.petrov"))).text
+    assert "The newest 50 turns within 30 minutes" in text and "older ones follow" in text
+    (older,) = re.findall(r'href="([^"]+)" rel="next"', text)
+    text = (await client.get(TURNS + unescape(older), headers=seen("olga.petrov"))).text
+    assert "Older turns within 30 minutes" in text and text.count("<article") == 1
+
+
+async def put(service: Service, person: str, question: str, *, arm: str = "") -> str:
+    """Write a turn of now into the ledger."""
+    asked = Turn(usecase=service.usecases["handbook"], principal=Principal(person), question=question, channel="api")
+    await ledger.end(service.database, asked.with_(outcome=Outcome.REFUSED_NO_EVIDENCE, arm=arm), None)
+    return str(asked.id)
+
+
+def around(person: str) -> dict[str, str]:
+    return {"person": person, "at": minute(), "minutes": "30"}
+
+
+async def test_the_arm_of_a_rollout_is_a_link_for_those_alone_who_may_open_it(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    turn_id = await put(service, "sam.reyes", "Which arm am I?", arm="current")
+    own, operators = [
+        (await client.get(f"{TURNS}/{turn_id}", headers=seen(person))).text for person in ("sam.reyes", "olga.petrov")
+    ]
+    assert own.count("<dt>Arm") == operators.count("<dt>Arm") == 1
+    assert "/console/rollouts/handbook" not in own and "/console/rollouts/handbook" in operators
 
 
 @pytest.mark.parametrize(

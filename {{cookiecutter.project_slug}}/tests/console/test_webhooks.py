@@ -86,7 +86,7 @@ async def test_it_is_tried_and_a_dead_letter_is_sent_again(
     client: Door, olga: dict[str, str], listening: Listening
 ) -> None:
     id, _, _ = await made(client, olga, listening)
-    assert (await client.post(f"{PAGE}/{id}/test", headers=olga)).status_code == 303
+    assert (await client.post(f"{PAGE}/{id}/test", data={"reason": "is it there?"}, headers=olga)).status_code == 303
     async with listening.service.database.work() as work:
         dead = "UPDATE deliveries SET status = 'dead', ended_at = now(), last_error = 'HTTP 500' WHERE webhook_id = :id"
         await work.sql(dead, id=id)

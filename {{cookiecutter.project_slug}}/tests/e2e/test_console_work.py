@@ -266,7 +266,7 @@ async def test_a_receiver_is_made_tried_changed_and_turned_off(chromium: Chromiu
         await hears.locator("[name=reason]").fill("jobs as well")
         await hears.get_by_role("button", name="Change now").click()
         await expect(page.locator("main")).to_contain_text("job.finished")
-        await page.get_by_role("button", name="Try it").click()
+        await act(page, page.locator("main"), "Try it", "does it listen?", "Send an event")
         sent = page.locator("tr", has=page.locator("td .state.on", has_text="delivered")).first
         await expect(sent).to_be_visible(timeout=PATIENCE_MS)
         await act(page, sent, "Send again", "once more", "Send again now")

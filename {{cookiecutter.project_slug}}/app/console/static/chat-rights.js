@@ -61,7 +61,7 @@ function show() {
   byId("more-documents").hidden = whole;
 }
 
-function entry({ title, readers, owner, status, detail }) {
+function entry({ id, title, readers, owner, status, detail }) {
   const mine = owner && owner === document.querySelector(".chat").dataset.user;
   return make(
     "li",
@@ -69,6 +69,7 @@ function entry({ title, readers, owner, status, detail }) {
     title,
     " ",
     make("span", { class: "muted" }, [...readers, mine && "sent by you"].filter(Boolean).join(", ")),
+    mine && make("a", { href: `/console/documents/${id}` }, " Change who may read it"),
     status === "failed" && make("span", { class: "bad" }, ` ${detail}`),
   );
 }
