@@ -108,7 +108,7 @@ def test_a_contract_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> Non
         Reviews.model_validate(wrong)
 
 
-def test_an_answer_whose_confidence_nobody_measured_is_not_doubted() -> None:
+def test_where_a_contract_asks_for_confidence_an_answer_that_nobody_measured_is_doubted_too() -> None:
     strict = Reviews(confidence_below=0.5)
-    assert [strict.doubts(value) for value in (None, 0.5, 0.49)] == [False, False, True]
-    assert not Reviews().doubts(0.0)
+    assert [strict.doubts(value) for value in (None, 0.5, 0.49)] == [True, False, True]
+    assert not Reviews().doubts(0.0) and not Reviews().doubts(None)
