@@ -31,7 +31,8 @@ class Proposed:
 class Decision:
     """What a reviewer decides; `final` and `data` replace the draft's, `arguments` those of the uses by their place.
 
-    `note` is told to the person who asked.
+    `note` is told to the person who asked. Text, data, note and reason are masked; `masks` are all placeholders of the
+    review from then on, None where none came with the decision.
     """
 
     by: str
@@ -41,6 +42,7 @@ class Decision:
     data: dict[str, Any] | None = None
     arguments: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
+    masks: Mapping[str, str] | None = None
 
     @property
     def edits(self) -> bool:
@@ -197,6 +199,7 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         "final": _first(decision.final, row["final"], row["draft"]) if decision.approve else None,
         "final_data": _first(decision.data, row["final_data"], row["data"]) if decision.approve else None,
         "note": decision.note or None,
+        **_grown(decision),
     }
     await _write(work, review_id, {**result, "job_id": job_id or row["job_id"]})
     await work.sql("UPDATE reviews SET decided_at = now(), taken_by = NULL WHERE id = :id", id=review_id)
@@ -213,6 +216,7 @@ async def put_forward(work: Work, review_id: UUID, decision: Decision) -> dict[s
     row = await get(work, review_id)
     written = {"final": _first(decision.final, row["final"], row["draft"])}
     written |= {"final_data": _first(decision.data, row["final_data"], row["data"]), "note": decision.note or None}
+    written |= _grown(decision)
     authors = sorted({*row["authors"], person(decision.by)})
     await _write(work, review_id, {**written, "authors": authors, "taken_by": None, "taken_until": None})
     await actions.edit(work, review_id, decision.arguments)
@@ -246,6 +250,10 @@ async def reopen(work: Work, review_id: UUID, *, by: str, because: str) -> dict[
 async def _write(work: Work, review_id: UUID, changed: Mapping[str, Any]) -> None:
     kept = sealed.closed(work.seals, "reviews", {"id": review_id, **changed})
     await work.run(reviews.update().where(reviews.c.id == review_id), kept)
+
+
+def _grown(decision: Decision) -> dict[str, str]:
+    return {"masks": as_json(dict(decision.masks))} if decision.masks is not None else {}
 
 
 async def _noted(

@@ -20,5 +20,5 @@ class Reviewing:
 def reviewing(on: Ground) -> Reviewing:
     """Put them together; whoever answers for a program counts as having asked what it asked."""
     owners = {account.user_id: account.owner for account in on.roles.accounts.values()}
-    reviews = Reviews(on.database, on.cases, on.relay, on.shared, owners)
+    reviews = Reviews(on.database, on.cases, on.relay, on.shared, owners, on.privacy)
     return Reviewing(reviews, ReviewDesk(on.database, on.cases, reviews, on.privacy), ReviewKeeper(on.database))

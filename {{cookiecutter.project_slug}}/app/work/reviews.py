@@ -14,6 +14,7 @@ from app.domain.review import ensure_free, ensure_not_own, ensure_person, holds_
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, Conflict, Forbidden
+from app.guard.privacy import Privacy
 from app.store import actions, jobs, kept_answers, quoting, review_evidence, review_news, reviews
 from app.store.db import Database, Work
 from app.store.reviews import ANY, Narrow
@@ -21,6 +22,7 @@ from app.store.shared import Shared, SharedAway
 from app.telemetry import metrics, tracing
 from app.work import capture
 from app.work.outbox import Relay
+from app.work.review_masking import behind_placeholders
 from app.work.review_sight import as_seen, changed, digest, for_the_asker, without_quotes
 
 log = structlog.get_logger(__name__)
@@ -28,13 +30,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Answers, and uses of tools with effects, that wait for a person; `owners` of programs by their ids."""
+    """Answers, and uses of tools with effects, that wait for a person; `owners` of programs by their ids.
+
+    `privacy` finds personal data in what reviewers type.
+    """
 
     database: Database
     usecases: Mapping[str, UseCase]
     relay: Relay
     shared: Shared
     owners: Mapping[str, str] = field(default_factory=dict)
+    privacy: Privacy = field(default_factory=Privacy)
 
     async def waiting(
         self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200
@@ -80,6 +86,8 @@ class Reviews:
             if edited.get("seen") and edited["seen"] != digest(review):
                 raise Conflict("This was changed since you looked at it: look again before you decide.")
             decision = _decision(who, review, approve=approve, because=because, edited=edited)
+            usecase = self.usecases.get(review["usecase"])
+            decision = await behind_placeholders(self.privacy, usecase, review, decision)
             pending = [each for each in review["actions"] if each["status"] in actions.UNDECIDED]
             self._check(review, pending, decision.arguments)
             if decision.approve and self._needs_another(review, decision):
@@ -89,7 +97,7 @@ class Reviews:
             if job_id:
                 await jobs.add(work, job_id, _order(review, total=len(pending)), trace=tracing.inject())
                 work.after_commit.append(self.relay.soon)
-            text = for_the_asker(decided, self.usecases.get(review["usecase"]))
+            text = for_the_asker(decided, usecase)
             await review_news.decided(work, decided, text=text)
             if text is not None and not holds_back(decided):
                 work.after_commit.append(self._forgotten(decided))
@@ -101,7 +109,8 @@ class Reviews:
     async def reopen(self, who: Principal, review_id: UUID, *, because: str) -> dict[str, Any]:
         """Take a decision back: it waits again, and the asker reads what they read before. Raises Forbidden, Conflict.
 
-        What a tool has done, or is doing, is not taken back.
+        A case of the evaluation that it became is only proposed from then on. What a tool has done, or is doing, is not
+        taken back.
         """
         ensure_reviewer(who)
         async with self.database.work(claims=who.claims) as work:
@@ -109,6 +118,7 @@ class Reviews:
             ensure_not_own(review, who.user_id, owners=self.owners)
             await self._ensure_readable(work, who, review)
             opened = await reviews.reopen(work, review_id, by=who.user_id, because=reason(because))
+            await capture.take_back(work, review["turn_id"], by=who.user_id, because=reason(because))
             await review_news.put(work, opened, text=for_the_asker(opened, self.usecases.get(review["usecase"])))
         return as_seen(who, opened)
 
