@@ -44,10 +44,11 @@ Urgency = Literal[1, 2, 3, 4, 5]
 class Reviews(BaseModel):
     """How drafts are reviewed: what waits beside `advise`, how soon it is due, and who decides.
 
-    `confidence_below`: an answer whose confidence is lower waits for a person. `sample_share`: so many of the answers
-    are looked at afterwards. `hours` and `priority` (1 first, 5 last) by kind of review. `second_person`: who writes an
-    edit, or in any case (`always`), cannot clear it; another reviewer has to. `never` lets one person clear a text or
-    data that they wrote, never arguments of a tool. `lease_minutes`: for so long is what a reviewer took theirs alone.
+    `confidence_below`: an answer whose confidence is lower, or was not measured, waits for a person. `sample_share`: so
+    many of the answers are looked at afterwards. `hours` and `priority` (1 first, 5 last) by kind of review.
+    `second_person`: who writes an edit, or in any case (`always`), cannot clear it; another reviewer has to. `never`
+    lets one person clear a text or data that they wrote, never arguments of a tool. `lease_minutes`: for so long is
+    what a reviewer took theirs alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,8 +65,8 @@ class Reviews(BaseModel):
         return Terms(kind, self.priority.get(kind, PRIORITY[kind]), self.hours.get(kind, HOURS[kind]))
 
     def doubts(self, confidence: float | None) -> bool:
-        """Say whether an answer of this confidence waits for a person; one that nobody measured does not."""
-        return confidence is not None and confidence < self.confidence_below
+        """Say whether an answer of this confidence waits for a person; where some do, so does one without any."""
+        return self.confidence_below > 0 and (confidence is None or confidence < self.confidence_below)
 
 
 @dataclass(frozen=True, slots=True)

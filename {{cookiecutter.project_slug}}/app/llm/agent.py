@@ -15,7 +15,7 @@ from app.domain.outcome import Outcome
 from app.domain.tool import Hands
 from app.domain.turn import Call, Draft, Skip, StopTurn, Turn
 from app.errors import ModelFailed
-from app.llm import request, routing, structure
+from app.llm import confidence, request, routing, structure
 from app.llm.asking import Models, no_evidence
 from app.llm.catalog import LOCAL_RUNGS
 from app.llm.citations import cite
@@ -82,10 +82,14 @@ async def _answered(turn: Turn, prompt: Prompt, *, model: "_Metered", text: str)
         data = structure.read(text, prompt.output_schema)
         if turn.listener:
             await turn.listener(data)
-        return replace(model.draft(structure.as_text(data)), data=data, citations=cite(text, turn.passages))
-    if turn.listener:
-        await turn.listener(text)
-    return replace(model.draft(text), citations=cite(text, turn.passages))
+        sure = confidence.of(prompt, turn.passages, text=text, data=data)
+        draft = replace(model.draft(structure.as_text(data)), data=data)
+    else:
+        if turn.listener:
+            await turn.listener(text)
+        sure = confidence.of(prompt, turn.passages, text=text, data=None)
+        draft = model.draft(text)
+    return replace(draft, citations=cite(text, turn.passages), confidence=sure)
 
 
 class _Metered(Model):

@@ -7,7 +7,7 @@ from app.domain.masking import unmask
 from app.domain.outcome import Outcome
 from app.domain.turn import Draft, Purpose, StopTurn, Turn
 from app.domain.usecase import UseCase
-from app.llm import request, revision, spending, structure
+from app.llm import confidence, request, revision, spending, structure
 from app.llm.calls import Caller
 from app.llm.catalog import LOCAL_RUNGS, Catalog, ModelRef, ref_of
 from app.llm.chat import Chat, Reply, Word
@@ -93,8 +93,7 @@ class Models:
         except structure.InvalidOutput as fault:
             reply, data = await self._reask(errand, turn, raw=reply.text, fault=fault, preview=preview)
         await preview.finish()
-        draft = _draft(errand, turn, text=structure.as_text(data), cited=reply.text)
-        return replace(draft, data=data)
+        return _draft(errand, turn, text=structure.as_text(data), cited=reply.text, data=data)
 
     async def _reask(
         self,
@@ -172,12 +171,14 @@ def no_evidence(turn: Turn, reason: str) -> StopTurn:
     return StopTurn(Outcome.REFUSED_NO_EVIDENCE, answer=sentence, reason=reason)
 
 
-def _draft(errand: Errand, turn: Turn, *, text: str, cited: str) -> Draft:
+def _draft(errand: Errand, turn: Turn, *, text: str, cited: str, data: dict[str, Any] | None = None) -> Draft:
     return Draft(
         text=text,
         rung=errand.rung,
         outcome=Outcome.ANSWERED_MODEL,
         model=errand.ref.name,
         revision=errand.revision,
+        data=data,
         citations=cite(cited, turn.passages),
+        confidence=confidence.of(errand.prompt, turn.passages, text=text, data=data),
     )

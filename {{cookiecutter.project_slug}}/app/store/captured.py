@@ -108,6 +108,16 @@ async def withdraw(work: Work, turn_id: UUID, *, kind: Kind, by: str) -> None:
     )
 
 
+async def take_back(work: Work, turn_id: UUID) -> list[UUID]:
+    """Leave the cases that reviewers of a turn made as proposals only; gives those that were accepted."""
+    rows = await work.sql(
+        "UPDATE captured_cases SET status = 'proposed', decided_by = NULL, decided_at = NULL, reason = NULL"
+        " WHERE turn_id = :turn_id AND kind = 'review' AND status = 'accepted' RETURNING id",
+        turn_id=turn_id,
+    )
+    return [row.id for row in rows]
+
+
 async def get(work: Work, id: UUID) -> Captured:
     """Give a captured case, and lock it for this transaction. Raises NotFound."""
     rows = await work.sql("SELECT * FROM captured_cases WHERE id = :id FOR UPDATE", id=id)

@@ -31,7 +31,8 @@ class Proposed:
 class Decision:
     """What a reviewer decides; `final` and `data` replace the draft's, `arguments` those of the uses by their place.
 
-    `note` is told to the person who asked.
+    `note` is told to the person who asked. Text, data, note and reason are masked; `masks` are all placeholders of the
+    review from then on, None where none came with the decision.
     """
 
     by: str
@@ -41,6 +42,7 @@ class Decision:
     data: dict[str, Any] | None = None
     arguments: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
+    masks: Mapping[str, str] | None = None
 
     @property
     def edits(self) -> bool:
@@ -204,6 +206,7 @@ async def decide(work: Work, review_id: UUID, decision: Decision, *, job_id: UUI
         "final_data": _first(decision.data, row["final_data"], row["data"]) if decision.approve else None,
         # What a reviewer put forward has their word to the asker with it.
         "note": decision.note or (row["note"] if decision.approve and row["put_forward_by"] else None),
+        **_grown(decision),
     }
     await _write(work, review_id, {**result, "job_id": job_id or row["job_id"]})
     await work.sql("UPDATE reviews SET decided_at = now(), taken_by = NULL WHERE id = :id", id=review_id)
@@ -219,7 +222,7 @@ async def put_forward(work: Work, review_id: UUID, decision: Decision) -> dict[s
     """Keep what a reviewer would approve for another one to clear, whoever it was given to. Raises NotFound."""
     row = await get(work, review_id)
     written = {"final": _first(decision.final, row["final"], row["draft"]), "note": decision.note or row["note"]}
-    written |= {"final_data": _first(decision.data, row["final_data"], row["data"])}
+    written |= {"final_data": _first(decision.data, row["final_data"], row["data"]), **_grown(decision)}
     by = person(decision.by)
     written |= {"authors": sorted({*row["authors"], by} if decision.edits else row["authors"]), "put_forward_by": by}
     await _write(work, review_id, {**written, "assigned_to": None, "taken_by": None, "taken_until": None})
@@ -255,6 +258,10 @@ async def reopen(work: Work, review_id: UUID, *, by: str, because: str) -> dict[
 async def _write(work: Work, review_id: UUID, changed: Mapping[str, Any]) -> None:
     kept = sealed.closed(work.seals, "reviews", {"id": review_id, **changed})
     await work.run(reviews.update().where(reviews.c.id == review_id), kept)
+
+
+def _grown(decision: Decision) -> dict[str, str]:
+    return {"masks": as_json(dict(decision.masks))} if decision.masks is not None else {}
 
 
 async def _noted(

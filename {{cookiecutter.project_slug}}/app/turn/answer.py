@@ -74,7 +74,8 @@ class Answer:
 
 
 def _guard(turn: Turn, masks: Masks, exit_: Exit) -> StreamGuard | None:
-    # A draft that waits, or may wait, for a person or for a classifier is not shown as it grows.
+    # A draft that waits, or may wait, for a person or for a classifier is not shown as it grows. How sure an answer is,
+    # nobody knows before its last word.
     contract = turn.usecase.contract
     may_wait = contract.risk.mode != "auto" or contract.output.classifier or contract.reviews.confidence_below
     if turn.listener is None or may_wait:

@@ -48,9 +48,7 @@ class Check:
             reason = f"a person approves what would be done: {uses}"
             return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=reason)
         if turn.usecase.contract.reviews.doubts(turn.draft.confidence):
-            least = turn.usecase.contract.reviews.confidence_below
-            reason = f"the answer's confidence is {turn.draft.confidence:.2f}, below {least:g} of the contract"
-            return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=reason)
+            return turn.with_(outcome=Outcome.ESCALATED_REVIEW, answer=sentences.waiting, reason=_doubt(turn))
         return turn.with_(outcome=turn.draft.outcome)
 
     def _found(self, turn: Turn) -> tuple[Finding, ...]:
@@ -69,6 +67,13 @@ class Check:
             # Nobody says that it is safe: then it does not leave.
             return (Finding("unjudged", "the classifier of [output] could not be asked"),)
         return (Finding("unsafe", "the classifier of [output] calls the answer unsafe"),) if verdict else ()
+
+
+def _doubt(turn: Turn) -> str:
+    sure, least = turn.draft.confidence if turn.draft else None, turn.usecase.contract.reviews.confidence_below
+    if sure is None:
+        return f"nobody measured the answer's confidence, and the contract asks for {least:g}"
+    return f"low confidence: {sure:.2f}, below {least:g} of the contract"
 
 
 def _found(turn: Turn) -> tuple[Finding, ...]:

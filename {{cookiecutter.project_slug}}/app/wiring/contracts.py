@@ -6,6 +6,7 @@ from pathlib import Path
 from app.domain.contract import RouteRule
 from app.domain.usecase import UseCase
 from app.guard.unsafe import pattern_fault
+from app.llm import confidence
 from app.llm.catalog import LOCAL_RUNGS
 from app.llm.prompts import Prompt
 from app.llm.routing import VERDICT
@@ -17,6 +18,7 @@ def faults(usecase: UseCase, path: Path, rungs: Collection[str]) -> list[str]:
     """List every fault of ladder, routes and prompts with file, key and cure."""
     found = [*_ladder(usecase, rungs), *_prompts(usecase, rungs), *_shadow(usecase, rungs), *_access(usecase)]
     found += [*_injection(usecase, rungs), *_output(usecase), *_candidates(usecase, rungs)]
+    found += _reviews(usecase)
     for place, rule in enumerate(usecase.contract.routes, start=1):
         found += [f"routes, number {place}: {fault}" for fault in _route(usecase, rule, rungs)]
     return [f"- {path}: {fault}" for fault in found]
@@ -148,6 +150,28 @@ def _output(usecase: UseCase) -> Iterator[str]:
         )
     if rules.classifier and not any(rung not in LOCAL_RUNGS for rung in usecase.contract.models.ladder):
         yield "output.classifier: models.ladder names no model to ask; name one, or drop the classifier"
+
+
+def _reviews(usecase: UseCase) -> Iterator[str]:
+    contract = usecase.contract
+    # A workflow says itself how sure its drafts are; what it leaves unsaid waits for a person.
+    if not contract.reviews.confidence_below or usecase.workflow is not None:
+        return
+    named = (
+        *contract.models.ladder,
+        *(rule.to for rule in contract.routes),
+        *(one.role for one in contract.candidates),
+    )
+    asked = ", ".join(role for role in dict.fromkeys(named) if role and role not in LOCAL_RUNGS)
+    versions = {contract.prompt.version, *(one.prompt_version for one in contract.candidates)} - {None}
+    for key in sorted(f"{contract.prompt.name}.v{version}" for version in versions):
+        prompt = usecase.prompts.get(key)
+        if asked and prompt is not None and not confidence.measures(prompt):
+            yield (
+                f"reviews.confidence_below: {usecase.name}: the rung {asked} brings no confidence:"
+                f" prompts/{key}.md takes no passages to cite, or has an output without the required property"
+                f" {confidence.FIELD} of type number, minimum 0, maximum 1; add one of them, or drop confidence_below"
+            )
 
 
 def _gives_verdict(prompt: Prompt | None, name: str = VERDICT) -> bool:

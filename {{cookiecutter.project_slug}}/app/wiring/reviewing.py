@@ -25,5 +25,5 @@ def behind(on: Ground) -> Behind:
 
 def reviewing(on: Ground) -> Reviewing:
     """Put them together; who stands behind a program counts as having asked what it asked."""
-    reviews = Reviews(on.database, on.cases, on.relay, on.shared, behind(on))
+    reviews = Reviews(on.database, on.cases, on.relay, on.shared, behind(on), on.privacy)
     return Reviewing(reviews, ReviewDesk(on.database, on.cases, reviews, on.privacy), ReviewKeeper(on.database))

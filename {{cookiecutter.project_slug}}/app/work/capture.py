@@ -8,7 +8,7 @@ import structlog
 
 from app.domain.masking import Masks
 from app.guard.pii import PLAIN, remasked
-from app.store import captured
+from app.store import audit, captured
 from app.store.captured import Kind, Proposal
 from app.store.db import Work
 
@@ -44,3 +44,12 @@ async def propose(
     if id is not None:
         log.info("case.captured", case_id=str(id), turn_id=str(turn_id), kind=kind)
     return id
+
+
+async def take_back(work: Work, turn_id: UUID, *, by: str, because: str) -> None:
+    """Have the cases that reviewers of a turn accepted with a decision wait again, as that decision does."""
+    before, after = {"status": "accepted"}, {"status": "proposed", "edited": False}
+    for id in await captured.take_back(work, turn_id):
+        await audit.note(
+            work, actor=by, action="case.proposed", subject=str(id), reason=because, before=before, after=after
+        )

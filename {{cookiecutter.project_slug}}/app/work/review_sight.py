@@ -12,7 +12,7 @@ from app.domain.usecase import UseCase
 from app.store.quoting import WITHHELD
 
 # What may hold personal data, behind placeholders.
-_WORDS = ("question", "draft", "data", "why", "final", "final_data", "complaint", "note")
+WORDS = ("question", "draft", "data", "why", "final", "final_data", "complaint", "note", "reason")
 
 
 def as_seen(who: Principal, review: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def as_seen(who: Principal, review: Mapping[str, Any]) -> dict[str, Any]:
     seen = {name: value for name, value in review.items() if name != "masks"} | {"digest": digest(review)}
     if not who.may(Permission.SEE_PERSONAL_DATA):
         return seen
-    return seen | {name: unmasked(seen[name], review["masks"]) for name in _WORDS}
+    return seen | {name: unmasked(seen[name], review["masks"]) for name in WORDS}
 
 
 def without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.domain.review import ensure_free, ensure_reviewer, holds_back, is_overd
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, Conflict, Forbidden
+from app.guard.privacy import Privacy
 from app.store import actions, jobs, kept_answers, quoting, review_evidence, review_news, reviews
 from app.store.db import Database, Work
 from app.store.reviews import ANY, Narrow
@@ -22,6 +23,7 @@ from app.telemetry import metrics, tracing
 from app.work import capture
 from app.work.behind import Behind
 from app.work.outbox import Relay
+from app.work.review_masking import behind_placeholders
 from app.work.review_sight import as_seen, changed, digest, for_the_asker, without_quotes
 
 log = structlog.get_logger(__name__)
@@ -33,13 +35,17 @@ LOOK_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Answers, and uses of tools with effects, that wait for a person; `behind` tells who may have asked."""
+    """Answers, and uses of tools with effects, that wait for a person; `behind` tells who may have asked.
+
+    `privacy` finds personal data in what reviewers type.
+    """
 
     database: Database
     usecases: Mapping[str, UseCase]
     relay: Relay
     shared: Shared
     behind: Behind
+    privacy: Privacy
 
     async def waiting(
         self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200
@@ -87,6 +93,8 @@ class Reviews:
             if edited.get("seen") and edited["seen"] != digest(review):
                 raise Conflict("This was changed since you looked at it: look again before you decide.")
             decision = _decision(who, review, approve=approve, because=because, edited=edited)
+            usecase = self.usecases.get(review["usecase"])
+            decision = await behind_placeholders(self.privacy, usecase, review, decision)
             pending = [each for each in review["actions"] if each["status"] in actions.UNDECIDED]
             if approve and pending and not edited.get("seen"):
                 raise BadInput(LOOK_FIRST, errors=[{"field": "seen", "wrong": "empty"}])
@@ -98,7 +106,7 @@ class Reviews:
             if job_id:
                 await jobs.add(work, job_id, _order(review, total=len(pending)), trace=tracing.inject())
                 work.after_commit.append(self.relay.soon)
-            text = for_the_asker(decided, self.usecases.get(review["usecase"]))
+            text = for_the_asker(decided, usecase)
             await review_news.decided(work, decided, text=text)
             if text is not None and not holds_back(decided):
                 work.after_commit.append(self._forgotten(decided))
@@ -110,7 +118,8 @@ class Reviews:
     async def reopen(self, who: Principal, review_id: UUID, *, because: str) -> dict[str, Any]:
         """Take a decision back: it waits again, and the asker reads what they read before. Raises Forbidden, Conflict.
 
-        What a tool has done, or is doing, is not taken back.
+        A case of the evaluation that it became is only proposed from then on. What a tool has done, or is doing, is not
+        taken back.
         """
         ensure_reviewer(who)
         async with self.database.work(claims=who.claims) as work:
@@ -118,6 +127,7 @@ class Reviews:
             await self.behind.ensure_other(work, who.user_id, review["asker"])
             await self._ensure_readable(work, who, review)
             opened = await reviews.reopen(work, review_id, by=who.user_id, because=reason(because))
+            await capture.take_back(work, review["turn_id"], by=who.user_id, because=reason(because))
             await review_news.put(work, opened, text=for_the_asker(opened, self.usecases.get(review["usecase"])))
         return as_seen(who, opened)
 

@@ -230,6 +230,42 @@ async def test_a_reviewer_sees_placeholders_unless_permitted_and_the_asker_gets_
     assert item["answer"] == f"For {PLANTED['NAME']}." and holds_nothing(vendor)
 
 
+@pytest.mark.proves("SEC-5")
+async def test_what_a_reviewer_types_is_read_in_clear_by_the_asker_and_masked_for_those_who_may_not_see_it(
+    http, private, vendor, as_, monkeypatch
+):
+    sam, hana = as_("sam.reyes"), as_("hana.lind")
+    asked = {"question": vendor.plan("typed", "say=Noted, <NAME_1>. [1]") + STORY}
+    turn = (await http.post("/v1/usecases/handbook/turns", json=asked, headers=sam)).json()
+    complaint = {"text": "It says nothing."}
+    filed = await http.post(f"/v1/turns/{turn['turn_id']}/complaint", json=complaint, headers=sam)
+    url = f"/v1/admin/reviews/{filed.json()['review_id']}"
+    by_group = private.service.roles.by_group
+    plain = by_group["reviewers"]
+    monkeypatch.setitem(by_group, "reviewers", plain | {Permission.SEE_PERSONAL_DATA})
+    form = (await http.get(url, headers=hana)).json()["draft"]
+    assert form == f"Noted, {PLANTED['NAME']}. [1]", "the form is filled in with the real name"
+    text = form.replace("Noted", "Well") + " Or ask tina@example.net. [1]"
+    typed = {"text": text, "note": f"Sorry, {PLANTED['NAME']}!", "reason": f"{PLANTED['NAME']} of tina@example.net"}
+    decided = await http.post(url, json={"approve": True, **typed}, headers=hana)
+    assert (decided.status_code, decided.json()["final"]) == (200, text), decided.text
+
+    monkeypatch.setitem(by_group, "reviewers", plain)
+    seen = (await http.get(url, headers=hana)).json()
+    assert (seen["final"], seen["note"], seen["reason"]) == (
+        "Well, <NAME_1>. [1] Or ask <EMAIL_2>. [1]", "Sorry, <NAME_1>!", "<NAME_1> of <EMAIL_2>",
+    )  # fmt: skip
+    async with private.service.database.work() as work:
+        told = (await work.sql("SELECT data FROM events WHERE kind = 'review.decided' ORDER BY seq")).all()[-1].data
+    reader = (await http.get(f"/v1/turns/{turn['turn_id']}")).json()
+    for each in (seen, reader, told):
+        assert "tina" not in str(each) and not [value for value in PLANTED.values() if value in str(each)]
+    own = (await http.get(f"/v1/turns/{turn['turn_id']}", headers=sam)).json()
+    assert own["answer"] == text and own["reviews"][0]["note"] == typed["note"]
+    said = (await http.get(f"/v1/sessions/{turn['session_id']}", headers=sam)).json()["messages"]
+    assert said[-1]["text"] == text
+
+
 @pytest.mark.proves("SEC-5", "OBS-7")
 async def test_what_a_model_makes_up_by_itself_is_masked_in_the_ledger(http, private, vendor, monkeypatch):
     usecases = private.service.usecases

@@ -12,6 +12,7 @@ import pytest
 from app.cli import trying
 from app.errors import BadInput
 from app.settings import ROOT
+from app.store import audit
 from app.work import capture
 from tests.conftest import SECRET
 
@@ -67,6 +68,36 @@ async def test_a_case_is_accepted_at_the_terminal_and_written_where_the_evaluati
         of = "SELECT written_at, decided_by FROM captured_cases WHERE id = :id"
         row = (await work.sql(of, id=case_id)).one()
     assert row.written_at is not None and row.decided_by.startswith("cli:")
+
+
+@pytest.mark.proves("EVL-8", "CTL-4")
+async def test_a_case_of_a_decision_that_was_taken_back_is_written_no_more(client, as_, service, run, usecases):
+    sam, hana, olga = as_("sam.reyes"), as_("hana.lind"), as_("olga.petrov")
+    turn_id = (await client.post("/v1/usecases/handbook/turns", json=LEAVE, headers=sam)).json()["turn_id"]
+    filed = await client.post(f"/v1/turns/{turn_id}/complaint", json={"text": "It is 30."}, headers=sam)
+    review = f"/v1/admin/reviews/{filed.json()['review_id']}"
+
+    async def decided(who, where="", **body):
+        response = await client.post(review + where, json={"reason": "so it is", **body}, headers=who)
+        assert response.status_code == 200, response.text
+
+    async def written():
+        code, _, err = await run("evaluate", "capture", "--usecase", "handbook", "--as", "sam.reyes")
+        assert code == 0, err
+        lines = (usecases / "handbook" / "evals" / "captured.jsonl").read_text().splitlines()
+        return [case["expect"]["says"] for case in map(json.loads, lines) if case["turn"] == turn_id]
+
+    await decided(hana, approve=True, text="Thirty days.", capture=True)
+    assert await written() == ["Thirty days."]
+    await decided(olga, "/reopen")
+    await decided(olga, approve=False)
+    assert await written() == [], "what people took back is no right answer"
+    async with service.database.work() as work:
+        of = "SELECT id, status, decided_by FROM captured_cases WHERE turn_id = :id AND kind = 'review'"
+        (case,) = (await work.sql(of, id=UUID(turn_id))).all()
+        (deed,) = await audit.history(work, subject=str(case.id))
+    assert (case.status, case.decided_by) == ("proposed", None)
+    assert (deed["action"], deed["actor"], deed["reason"]) == ("case.proposed", "olga.petrov", "so it is")
 
 
 @pytest.mark.proves("EVL-7")

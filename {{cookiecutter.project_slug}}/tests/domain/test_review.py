@@ -107,7 +107,7 @@ def test_without_a_word_of_the_contract_a_second_person_clears_what_the_first_wr
     assert Reviews().second_person == "edits"
 
 
-def test_an_answer_whose_confidence_nobody_measured_is_not_doubted() -> None:
+def test_where_a_contract_asks_for_confidence_an_answer_that_nobody_measured_is_doubted_too() -> None:
     strict = Reviews(confidence_below=0.5)
-    assert [strict.doubts(value) for value in (None, 0.5, 0.49)] == [False, False, True]
-    assert not Reviews().doubts(0.0)
+    assert [strict.doubts(value) for value in (None, 0.5, 0.49)] == [True, False, True]
+    assert not Reviews().doubts(0.0) and not Reviews().doubts(None)

@@ -33,7 +33,8 @@ def turn(service: Service) -> Turn:
     [
         ({"outcome": WAITS}, "escalation"),
         ({"outcome": WAITS, "draft": DRAFT}, "confidence"),
-        ({"outcome": WAITS, "draft": replace(DRAFT, confidence=None)}, "escalation"),
+        ({"outcome": WAITS, "draft": replace(DRAFT, confidence=None)}, "confidence"),
+        ({"outcome": WAITS, "draft": replace(DRAFT, confidence=0.4)}, "escalation"),
         ({"outcome": WAITS, "draft": replace(DRAFT, actions=(REFUND,))}, "action"),
         ({"outcome": Outcome.REFUSED_CHECK, "draft": DRAFT, "findings": (LEAK,)}, "incident"),
         ({"outcome": Outcome.REFUSED_CHECK, "draft": DRAFT, "findings": (Finding("citations", ""),)}, None),

@@ -119,3 +119,19 @@ def test_every_fault_is_told_at_once(folder: Path, catalog: Catalog) -> None:
 def test_an_output_that_cannot_be_looked_at_is_refused(rules: str, said: str, folder: Path, catalog: Catalog) -> None:
     lines = told(folder, catalog, old="[models]", new=f"[output]\n{rules}\n\n[models]")
     assert any(said in line and "contract.toml" in line for line in lines), lines
+
+
+@pytest.mark.proves("REL-2")
+def test_a_rung_that_brings_no_confidence_is_refused_where_the_contract_asks_for_one(
+    folder: Path, catalog: Catalog
+) -> None:
+    asks = "[reviews]\nconfidence_below = 0.4\n\n[quality]"
+    (line,) = told(folder, catalog, old="[quality]", new=asks)
+    said = "reviews.confidence_below: forms: the rung standard, cheap brings no confidence: prompts/form.v1.md"
+    assert line.startswith(f"- {folder / 'forms' / 'contract.toml'}: {said}")
+    assert "property confidence of type number, minimum 0, maximum 1; add one of them, or drop" in line
+    prompt = folder / "forms/prompts/form.v1.md"
+    field = "confidence: {type: number, minimum: 0, maximum: 1}\n    note:"
+    required = prompt.read_text().replace("[topic, days, note]", "[topic, days, note, confidence]")
+    prompt.write_text(required.replace("note:", field, 1))
+    usecases.load(folder, owners=OWNERS, rungs=catalog.rungs)
