@@ -1,6 +1,7 @@
 """How good each use case was when it was measured: the newest run, the trend, and what failed in one run."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -57,5 +58,5 @@ def trend(runs: Sequence[Mapping[str, Any]]) -> Chart:
     series = [Series("cases that passed", [row["pass_rate"] for row in rows], "c0")]
     interval = Band("95 % interval", [row["low"] for row in rows], [row["high"] for row in rows], "c0")
     axis = Axis(share, limit=rows[-1]["threshold"], top=1.0)
-    labels = [row["at"].strftime("%d %b %H:%M") for row in rows]
+    labels = [row["at"].astimezone(UTC).strftime("%d %b %H:%M") for row in rows]
     return lines("Share of cases that passed", labels, series=series, axis=axis, bands=[interval])

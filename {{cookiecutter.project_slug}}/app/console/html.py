@@ -126,8 +126,10 @@ def money(usd: Decimal | float | None) -> str:
 
 def duration(ms: float | None) -> str:
     """Give milliseconds, in seconds from one on."""
-    if not ms:
-        return "—" if ms is None else "0 ms"
+    if ms is None:
+        return "—"
+    if ms < 0.05:
+        return "0 ms"
     return f"{ms / 1000:.2f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 

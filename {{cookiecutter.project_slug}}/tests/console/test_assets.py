@@ -55,7 +55,7 @@ def test_numbers_are_rounded_for_people() -> None:
         "$0.00", "$0.00042", "$12.50", "unpriced",
     ]  # fmt: skip
     assert [duration(0.25), duration(63.7), duration(1500)] == ["0.2 ms", "64 ms", "1.50 s"]
-    assert [duration(0), duration(0.0), duration(None)] == ["0 ms", "0 ms", "—"]
+    assert [duration(0), duration(0.03), duration(0.06), duration(None)] == ["0 ms", "0 ms", "0.1 ms", "—"]
     assert when(datetime(2026, 4, 1, 9, 30, tzinfo=UTC)) == "2026-04-01 09:30:00 UTC"
 
 

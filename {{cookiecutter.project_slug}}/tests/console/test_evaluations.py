@@ -1,6 +1,7 @@
 """Evaluations, readiness and settings: pages that look back at what was measured and set."""
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from app.console.evaluations import trend
 from app.evaluation.readiness import requirements
 from app.settings import Settings
 from app.store import quality
@@ -43,6 +45,12 @@ async def runs(service: Service) -> None:
 
 
 @pytest.mark.usefixtures("runs")
+def test_the_trend_is_told_in_utc_whatever_the_zone_of_the_database() -> None:
+    at = datetime(2026, 4, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    run = {"at": at, "pass_rate": 0.9, "low": 0.8, "high": 1.0, "threshold": 0.9}
+    assert trend([run]).rows[0][0] == "31 Mar 23:30"
+
+
 async def test_the_newest_run_and_the_trend_are_shown(client: httpx2.AsyncClient, seen: Seen) -> None:
     every = (await client.get("/console/evaluations", headers=seen("hana.lind"))).text
     assert "3 of 4" in every and "below" in every and "Never measured" in every

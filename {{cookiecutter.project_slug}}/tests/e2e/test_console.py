@@ -248,6 +248,8 @@ async def test_every_page_is_reached_by_keys_and_they_can_be_switched_off(chromi
 async def test_a_telephone_opens_the_list_of_pages_with_a_button(chromium: Chromium) -> None:
     async with window(chromium, OPERATOR, viewport={"width": 390, "height": 844}, has_touch=True) as page:
         await page.goto(f"{chromium.url}/console")
+        bar = await page.locator(".bar").bounding_box()
+        assert bar is not None and bar["height"] < 90, "the name of the service keeps to a line"
         await expect(page.locator("#pages")).to_be_hidden()
         await page.get_by_role("button", name="Pages").tap()
         await expect(page.locator("#pages")).to_be_visible()

@@ -211,6 +211,8 @@ async def test_a_job_that_waits_is_cancelled_and_put_back(chromium: Chromium, ol
         await page.goto(switches)
         await act(page, paused, "Pause", "so that a job waits", "Pause now")
         try:
+            # Not before it is paused: the job would run.
+            await expect(page.locator(".banner.change")).to_contain_text("on → off")
             job = olga.post("/v1/usecases/slow/jobs", json={"items": [{"question": "2 words, please"}]})
             assert job.status_code == 202, job.text
             job_id = job.json()["job_id"] if "job_id" in job.json() else job.json()["id"]

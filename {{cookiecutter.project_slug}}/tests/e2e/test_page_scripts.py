@@ -112,10 +112,21 @@ async def test_what_stood_in_for_a_model_looks_like_no_fault_and_a_correction_is
           document.body.append(banner);
           return getComputedStyle(banner).color;
         }"""), "as warnings are, not as faults"
+        places = [await exchange.locator(f".foot {each}").bounding_box() for each in (".thumb >> nth=0", ".spent")]
+        assert places[0] and places[1]
+        assert places[1]["y"] < places[0]["y"] + places[0]["height"], "all below the answer stands in one line"
         await exchange.get_by_role("button", name="Bad answer").click()
         form = exchange.locator("form.correct")
         assert await form.locator("textarea").get_attribute("required") is not None
         await expect(form).not_to_contain_text("optional")
+
+
+async def test_who_signs_out_is_asked_who_they_are(chromium: Chromium) -> None:
+    async with chromium.person("sam.reyes") as page:
+        await page.locator("#person-menu summary").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.goto(f"{chromium.url}/console/jobs")
+        await expect(page.locator(".cards button").first).to_be_visible()
 
 
 async def test_every_time_says_its_zone(chromium: Chromium, olga: httpx2.Client, job: str) -> None:

@@ -125,7 +125,7 @@ export class Exchange {
     const choose = ({ target }) => target.value && this.askAs(target.value);
     const people = this.others.map(({ id, name, groups }) => make("option", { value: id }, `${name} (${groups.join(", ")})`));
     const label = "Ask the same as another person";
-    return make("select", { class: "plain", "aria-label": label, onchange: choose }, make("option", { value: "" }, "Ask the same as…"), ...people);
+    return make("select", { class: "plain", "aria-label": label, onchange: choose }, make("option", { value: "" }, "Ask as…"), ...people);
   }
 
   // Asks what people have made of this turn; what they decided stands with the answer, or in its place.

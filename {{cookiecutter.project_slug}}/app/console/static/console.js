@@ -3,7 +3,7 @@
 import { follow } from "./live.js";
 import { shortcuts } from "./shortcuts.js";
 
-export function localTimes(root = document) {
+function localTimes(root = document) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     const short = { hour: "2-digit", minute: "2-digit", second: "2-digit", day: "numeric", month: "short", timeZoneName: "short" };
@@ -48,7 +48,7 @@ function showCurrent() {
   for (const here of document.querySelectorAll(":is(.tabs, .pages) [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-export function dress() {
+function dress() {
   dressPart(document);
   showCurrent();
   document.getElementById("pages")?.addEventListener("toggle", showCurrent);

@@ -43,7 +43,7 @@ function offer(region) {
   say(region, "has changed meanwhile");
 }
 
-export async function refresh(wanted, force = false) {
+async function refresh(wanted, force = false) {
   if (!wanted.length) return;
   let page;
   try {
