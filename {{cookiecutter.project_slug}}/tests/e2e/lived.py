@@ -16,13 +16,18 @@ from psycopg.types.json import Jsonb
 from app.domain.plan import Plan, definition, key_of
 from ops.drills.stack import Stack
 from tests.e2e.test_browser import LEAVE, PAY
-from tests.e2e.weeks import CANDIDATE, DAYS, ROLLED_OUT, House, fill
+from tests.e2e.weeks import CANDIDATE, DAYS, POLICIES, ROLLED_OUT, House, fill
 from tests.fakes.receiver import Receiver
 
 NOTICE = "How much notice does my manager need before I take leave?"
 INVOICE = "The invoice for March names a wrong amount."
+TICKETS = ("Our gateway lost its connection last night.", "Can the chart show hourly averages?")
+CLAIM, CERTIFICATE = POLICIES[1][0], POLICIES[0][0]
+STOPPED = (
+    ("unsafe", "the answer holds a link to a host that stands in nothing the asker may see"),
+    ("others_data", "an e-mail address that stands in nothing the asker may see"),
+)
 WAIT_S = 60.0
-HEARD = ["job.finished", "review.decided", "webhook.tested"]
 CASES = ("leave-days", "sick-certificate", "expense-deadline", "mileage-own-car", "pension", "executive-pay")
 RUN = (
     "INSERT INTO evaluations"
@@ -53,9 +58,15 @@ class Lived:
 async def live(lived: Lived) -> None:
     """Do all of it."""
     past = await asyncio.to_thread(fill, lived.stack.engines.database_url, lived.house)
-    refused = next(turn for turn in reversed(past["turns"]) if turn["outcome"] == "refused_check")
+    stopped = [turn for turn in reversed(past["turns"]) if turn["outcome"] == "refused_check"]
     with psycopg.connect(lived.stack.engines.database_url, autocommit=True) as owner:
-        _incident(owner, refused)
+        for turn, (kind, detail) in zip(stopped, STOPPED, strict=False):
+            _incident(owner, turn, kind, detail)
+        owner.execute(
+            "INSERT INTO budgets (kind, name, period, spent) VALUES ('shadow', %s, date_trunc('month', now()), %s)"
+            " ON CONFLICT (kind, name, period) DO NOTHING",
+            (lived.house.triage, sum(run["shadow_usd"] for run in past["shadow_runs"])),
+        )
         _rolled_out(owner, lived.house.policy)
         for place, (passed, of) in enumerate(((62, 70), (64, 70), (58, 70), (65, 70), (66, 70))):
             _measured(owner, lived.house.policy, 10 - 2 * place, passed=passed, of=of, least=0.9)
@@ -82,11 +93,11 @@ def over(lived: Lived) -> None:
             owner.execute(f"DELETE FROM {table} WHERE key = %s".encode(), (key_of(lived.house.policy),))
 
 
-def _incident(owner: psycopg.Connection[Any], turn: dict[str, Any]) -> None:
+def _incident(owner: psycopg.Connection[Any], turn: dict[str, Any], kind: str, detail: str) -> None:
     owner.execute(
         "INSERT INTO incidents (id, at, kind, turn_id, usecase, user_id, channel, detail)"
-        " VALUES (%s, %s, 'leak', %s, %s, %s, 'api', 'the answer repeats the instructions')",
-        (uuid4(), turn["started_at"], turn["id"], turn["usecase"], turn["user_id"]),
+        " VALUES (%s, %s, %s, %s, %s, %s, 'api', %s)",
+        (uuid4(), turn["started_at"], kind, turn["id"], turn["usecase"], turn["user_id"], detail),
     )
 
 
@@ -103,7 +114,7 @@ def _rolled_out(owner: psycopg.Connection[Any], usecase: str) -> None:
         made, at = Jsonb(definition(usecase, plan)), datetime.now(UTC) - timedelta(days=days)
         owner.execute(
             "INSERT INTO flags (key, definition, kind, owner, expires_on, version, changed_by, reason, changed_at)"
-            " VALUES (%(key)s, %(made)s, 'string', 'workflow', 'infinity', %(version)s, %(by)s, %(reason)s, %(at)s)"
+            " VALUES (%(key)s, %(made)s, 'string', 'workflow', '9999-12-31', %(version)s, %(by)s, %(reason)s, %(at)s)"
             " ON CONFLICT (key) DO UPDATE SET definition = excluded.definition, version = excluded.version,"
             " changed_by = excluded.changed_by, reason = excluded.reason, changed_at = excluded.changed_at",
             {"key": key, "made": made, "version": version, "by": by, "reason": reason, "at": at},
@@ -136,7 +147,8 @@ async def _steered(olga: httpx2.AsyncClient, dana: httpx2.AsyncClient) -> None:
     flip = {"subject": "model:gpt-6-luna", "reason": "the vendor announces works until noon"}
     await said(olga, "/v1/admin/flags", {**flip, "enabled": False})
     await said(olga, "/v1/admin/flags", {**flip, "enabled": True, "reason": "the works are over"})
-    key = {"name": "CRM, side panel", "account": "crm", "days": 90, "reason": "the sales team asks from the CRM"}
+    key = {"name": "CRM, side panel", "account": "crm", "permissions": ["turns.ask"], "days": 90}
+    key |= {"reason": "the sales team asks from the CRM"}
     await said(olga, "/v1/admin/keys", key)
     once = {"subject": "address:203.0.113.7", "what": "everything", "reason": "guesses passwords"}
     made = await said(olga, "/v1/admin/restrictions", once)
@@ -151,51 +163,59 @@ async def _steered(olga: httpx2.AsyncClient, dana: httpx2.AsyncClient) -> None:
 
 
 async def _worked(lived: Lived, receiver: Receiver) -> None:
-    """Let a receiver hear of jobs and decisions, one of them the second time; then it moves to a better address."""
-    house = lived.house
+    """Let a receiver hear of decisions, of one the second time; then it moves to a better address."""
+    triage, heard = lived.house.triage, 3
     async with lived.door("olga.petrov", "hana.lind") as (olga, hana):
         receiver.will(503)
-        listens = {
-            "name": "Service desk",
-            "url": receiver.url,
-            "kinds": HEARD[:2],
-            "reason": "tickets follow decisions",
-        }
-        made = await said(olga, "/v1/admin/webhooks", listens)
-        for question in (INVOICE, "Our gateway lost its connection last night.", "Can the chart show hourly averages?"):
-            await said(hana, f"/v1/usecases/{house.triage}/turns", {"question": question})
-        waiting = (await olga.get("/v1/admin/reviews", params={"usecase": house.triage})).json()
-        mine = next(review for review in waiting if review["question"].startswith("Our gateway"))
-        await said(olga, f"/v1/admin/reviews/{mine['id']}", {"approve": True, "reason": "the labels are right"})
+        listens = {"name": "Service desk", "url": receiver.url, "kinds": ["review.decided", "incident.opened"]}
+        made = await said(olga, "/v1/admin/webhooks", {**listens, "reason": "tickets follow decisions"})
+        for question in (*TICKETS, INVOICE):
+            await said(hana, f"/v1/usecases/{triage}/turns", {"question": question})
+        waiting = (await olga.get("/v1/admin/reviews", params={"usecase": triage})).json()
+        for review in [each for each in waiting if each["question"] in TICKETS and each["asker"] == "hana.lind"]:
+            await said(olga, f"/v1/admin/reviews/{review['id']}", {"approve": True, "reason": "the labels are right"})
         await said(olga, f"/v1/admin/webhooks/{made['id']}/test", None)
-        items = {"items": [{"question": LEAVE}, {"question": NOTICE}]}
-        await said(olga, f"/v1/usecases/{house.policy}/jobs", items)
         end = time.monotonic() + WAIT_S
-        while len({event["id"] for event in receiver.events}) < len(HEARD) or len(receiver.received) <= len(HEARD):
+        while len({event["id"] for event in receiver.events}) < heard or len(receiver.received) <= heard:
             assert time.monotonic() < end, f"heard only of {[event['type'] for event in receiver.events]}"
             await asyncio.sleep(0.1)
+        await _queued(lived, olga)
     with psycopg.connect(lived.stack.engines.database_url, autocommit=True) as owner:
         owner.execute("UPDATE webhooks SET url = 'https://desk.example.com/events' WHERE id = %s", (made["id"],))
 
 
+async def _queued(lived: Lived, olga: httpx2.AsyncClient) -> None:
+    """Send jobs: one that is done, and one that waited while its use case was paused, and was cancelled."""
+    house = lived.house
+    await said(olga, f"/v1/usecases/{house.policy}/jobs", {"items": [{"question": LEAVE}, {"question": NOTICE}]})
+    flip = {"subject": house.triage, "reason": "the reviewers are behind"}
+    await said(olga, "/v1/admin/flags", {**flip, "enabled": False})
+    items = {"items": [{"question": question} for question in (*TICKETS, INVOICE)]}
+    job = await said(olga, f"/v1/usecases/{house.triage}/jobs", items)
+    cancelled = await olga.delete(f"/v1/jobs/{job['job_id']}")
+    assert cancelled.is_success, cancelled.text
+    await said(olga, "/v1/admin/flags", {**flip, "enabled": True, "reason": "they have caught up"})
+
+
 async def _asked(lived: Lived, sam: httpx2.AsyncClient, tom: httpx2.AsyncClient) -> None:
-    """Ask, correct two answers, of which somebody accepts one, and complain about a third."""
+    """Ask, complain about an answer, and correct two, of which somebody accepts one."""
     policy = f"/v1/usecases/{lived.house.policy}/turns"
     for question in (LEAVE, PAY, NOTICE):
         await said(sam, policy, {"question": question})
-    rights = ("25 days, and 27 in Rotterdam.", "Two weeks for more than three days of leave; else two days.")
-    for question, right in zip((LEAVE, NOTICE), rights, strict=True):
-        turn = await said(tom, policy, {"question": question})
-        await said(tom, f"/v1/turns/{turn['turn_id']}/feedback", {"thumbs": "down", "correction": right})
-    turn = await said(tom, policy, {"question": "From which day of an absence is a medical certificate needed?"})
-    await said(
-        tom, f"/v1/turns/{turn['turn_id']}/complaint", {"text": "It leaves out Rotterdam, where other rules hold."}
-    )
+    turns = [await said(tom, policy, {"question": question}) for question in (CERTIFICATE, LEAVE, CLAIM)]
+    ids = [turn["turn_id"] for turn in turns]
+    await said(tom, f"/v1/turns/{ids[0]}/complaint", {"text": "It leaves out Rotterdam, where other rules hold."})
+    rights = ("25 days, and 27 in Rotterdam.", "Within 30 days; later ones need a note from the department head.")
+    for id, right in zip(ids[1:], rights, strict=True):
+        await said(tom, f"/v1/turns/{id}/feedback", {"thumbs": "down", "correction": right})
     async with lived.door("hana.lind") as (hana,):
         proposed = (await hana.get("/v1/admin/cases", params={"usecase": lived.house.policy})).json()
         case = next(each for each in proposed if each["expected"] == rights[0])
         reason = {"status": "accepted", "reason": "both offices ask this every week"}
         await said(hana, f"/v1/admin/cases/{case['id']}", reason)
+    with psycopg.connect(lived.stack.engines.database_url, autocommit=True) as owner:
+        # Of a service without a model all turns fall back; in a rollout that is an error, and here it is none.
+        owner.execute("UPDATE turns SET arm = NULL WHERE usecase = %s AND rung = 'extractive'", (lived.house.policy,))
 
 
 async def said(client: httpx2.AsyncClient, path: str, body: dict[str, Any] | None) -> Any:

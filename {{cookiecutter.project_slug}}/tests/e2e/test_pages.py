@@ -20,10 +20,7 @@ pytestmark = [
     pytest.mark.xdist_group("stack"),
     pytest.mark.skipif(bool(os.environ.get("BROWSER_URL")), reason="signs its own people in, with the tests' secret"),
 ]
-BELOW = {
-    f"{name}-one"
-    for name in ("turns", "rollouts", "shadows", "reviews", "jobs", "webhooks", "evaluations", "documents")
-}
+BELOW = {f"{name}-one" for name in ("turns", "rollouts", "shadows", "reviews", "jobs", "webhooks", "evaluations")}
 # What nobody has to fill: no day is dear, no tool was used, nothing was weighed that one may read.
 EMPTY = {"costs", "turns-one", "why"}
 SIZE, TELEPHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}

@@ -40,7 +40,7 @@ pytestmark = [
     pytest.mark.xdist_group("pictures"),
     pytest.mark.skipif(os.environ.get("SCREENSHOTS") != "1", reason="SCREENSHOTS=1 takes the pictures"),
 ]
-SIZE, WIDE = {"width": 1280, "height": 860}, {"width": 1440, "height": 900}
+SIZE, WIDE, TALLEST = {"width": 1280, "height": 860}, {"width": 1440, "height": 900}, 2000
 HOUSE = House("policy_answers", "ticket_triage", per_day=420)
 ACCOUNT = '[service_accounts.crm]\nowner = "olga.petrov"\ngroups = ["sales"]\npurpose = "the side panel of the CRM"'
 # What the contracts get besides: something to roll out, and something to try unseen.
@@ -48,6 +48,7 @@ CONTRACTS = {
     HOUSE.policy: f'\n[[candidates]]\nname = "{CANDIDATE}"\nrole = "cheap"\n',
     HOUSE.triage: '\n[shadow]\nrole = "cheap"\nshare = 0.05\n',
 }
+ASKED_WHY = "Sam asks why he gets no answer"
 # Longer than a window, and worth seeing whole.
 FULL = ("/console", "/console/costs", "/console/why", "/console/readers", "/console/shadows")
 # What each page is opened with: a week says more than a day.
@@ -75,34 +76,39 @@ async def lived_in(stack: Stack, token: Any) -> None:
     await live(Lived(stack, token, HOUSE))
 
 
-async def shot(page: Page, name: str, **options: Any) -> None:
-    """Take a picture once nothing moves."""
+async def shot(page: Page, name: str, *, full: bool = False) -> None:
+    """Take a picture once nothing moves; a full one is as high as the page, up to what one likes to scroll."""
     await page.evaluate("document.fonts.ready")
+    options: dict[str, Any] = {}
+    if full:
+        width, height = await page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+        options = {"full_page": True, "clip": {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}}
     await page.screenshot(path=SCREENSHOTS / name, animations="disabled", **options)
 
 
 async def test_pictures_of_the_console(chromium: Chromium) -> None:
     async with chromium.person("olga.petrov", viewport=SIZE) as page:
-        for _, path, *_ in PAGES:
+        # The audit first: what the pictures do stands in it afterwards.
+        for _, path, *_ in sorted(PAGES, key=lambda each: each[1] != "/console/audit"):
             if path == "/console/people":
                 continue
             await page.goto(chromium.url + path + ASKED.get(path, ""))
             if path == "/console/why":
-                await why(page, PAY, person="sam.reyes", document=PAID)
+                await why(page, PAY, person="sam.reyes", document=PAID, reason=ASKED_WHY)
             elif path == "/console/readers":
-                await readers(page, PAID)
+                await readers(page, PAID, reason=ASKED_WHY)
             elif path == "/console/switches":
                 await page.locator("main details.act > summary").first.click()
-            await shot(page, picture(path), full_page=path in FULL)
+            await shot(page, picture(path), full=path in FULL)
         await page.goto(f"{chromium.url}/console/rollouts/{HOUSE.policy}")
         await expect(page.locator("#standing .figures")).to_contain_text("percent:10")
-        await shot(page, "rollout.png", full_page=True)
+        await shot(page, "rollout.png", full=True)
         await page.goto(chromium.url + "/console")
         await page.emulate_media(color_scheme="dark")
         await shot(page, "console-dark.png")
     async with chromium.person("dana.weiss", viewport=SIZE) as page:
         await page.goto(f"{chromium.url}/console/people")
-        await shot(page, "people.png", full_page=True)
+        await shot(page, "people.png", full=True)
     taken = {picture.name for picture in SCREENSHOTS.glob("*.png")}
     assert {picture(path) for _, path, *_ in PAGES} | {name for _, name in MORE.values()} <= taken
 
@@ -124,7 +130,7 @@ async def test_pictures_of_a_turn(chromium: Chromium) -> None:
     async with chromium.person("erin.holt", viewport=SIZE) as page:
         await (await ask(page, PAY)).get_by_role("link", name="What happened").click()
         await page.wait_for_url("**/turns/*-*")
-        await shot(page, "turn.png", full_page=True)
+        await shot(page, "turn.png", full=True)
         await page.locator("#evidence").evaluate("heading => scrollTo(0, heading.offsetTop - 80)")
         await shot(page, "evidence.png")
 
@@ -146,6 +152,9 @@ async def test_pictures_of_the_chat_page(chromium: Chromium) -> None:
         await shot(page, "chat-phone.png")
     async with chromium.person("priya.nair", viewport=WIDE) as asker, chromium.person("olga.petrov") as operator:
         flip = {"subject": HOUSE.policy, "reason": "the prices in it are of last year"}
-        await call(operator, "POST", "/v1/admin/flags", {**flip, "enabled": False})
-        await expect(asker.locator("#paused")).to_be_visible(timeout=ANSWER_MS)
-        await shot(asker, "chat-paused.png")
+        try:
+            await call(operator, "POST", "/v1/admin/flags", {**flip, "enabled": False})
+            await expect(asker.locator("#paused")).to_be_visible(timeout=ANSWER_MS)
+            await shot(asker, "chat-paused.png")
+        finally:
+            await call(operator, "POST", "/v1/admin/flags", {**flip, "enabled": True})

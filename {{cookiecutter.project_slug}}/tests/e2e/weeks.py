@@ -224,8 +224,8 @@ def _asked(weeks: Weeks, turn: Row) -> None:
     if is_short and turn["arm"] != CANDIDATE:
         because = "a short question asks for one fact"
         turn["route"] = Jsonb({"to": "cheap", "because": because, "saved_usd": "0.0052"})
-    if weeks.dice.random() < 0.15:
-        thumbs = "up" if weeks.dice.random() < 0.89 else "down"
+    if weeks.dice.random() < 0.3:
+        thumbs = "up" if weeks.dice.random() < 0.92 else "down"
         said = {"turn_id": turn["id"], "user_id": turn["user_id"], "thumbs": thumbs}
         weeks.add("feedback", {**said, "created_at": turn["started_at"] + timedelta(minutes=1)})
 
