@@ -300,9 +300,13 @@ async def test_where_two_must_decide_on_everything_the_first_only_puts_forward(q
     assert (await queue.approve(HANA, review)).status_code == 403
     assert (await queue.approve(OLGA, review)).json()["status"] == "approved"
     assert (await queue.send(OLGA, review, "reopen", reason="too soon")).json()["authors"] == []
-    assert (await queue.approve(OLGA, review)).json()["status"] == "open", "what is taken back needs two again"
+    shown = (await queue.page(review))["digest"]
+    again = await queue.approve(OLGA, review, note="Soon.")
+    assert again.json()["status"] == "open", "what is taken back needs two again"
     assert (await queue.approve(OLGA, review)).status_code == 403
-    assert (await queue.approve(HANA, review)).json()["status"] == "approved", "and who wrote nothing is one of them"
+    assert (await queue.approve(HANA, review, seen=shown)).status_code == 409, "her word to the asker is new"
+    cleared = (await queue.approve(HANA, review)).json()
+    assert (cleared["status"], cleared["note"]) == ("approved", "Soon."), "and who wrote nothing is one of the two"
     other = await queue.held()
     assert (await queue.reject(HANA, other)).json()["status"] == "rejected", "one person is enough to say no"
 
