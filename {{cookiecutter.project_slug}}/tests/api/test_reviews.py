@@ -300,9 +300,13 @@ async def test_where_two_must_decide_on_everything_the_first_only_puts_forward(q
     assert (await queue.approve(HANA, review)).status_code == 403
     assert (await queue.approve(OLGA, review)).json()["status"] == "approved"
     assert (await queue.send(OLGA, review, "reopen", reason="too soon")).json()["authors"] == []
-    assert (await queue.approve(OLGA, review)).json()["status"] == "open", "what is taken back needs two again"
+    shown = (await queue.page(review))["digest"]
+    again = await queue.approve(OLGA, review, note="Soon.")
+    assert again.json()["status"] == "open", "what is taken back needs two again"
     assert (await queue.approve(OLGA, review)).status_code == 403
-    assert (await queue.approve(HANA, review)).json()["status"] == "approved", "and who wrote nothing is one of them"
+    assert (await queue.approve(HANA, review, seen=shown)).status_code == 409, "her word to the asker is new"
+    cleared = (await queue.approve(HANA, review)).json()
+    assert (cleared["status"], cleared["note"]) == ("approved", "Soon."), "and who wrote nothing is one of the two"
     other = await queue.held()
     assert (await queue.reject(HANA, other)).json()["status"] == "rejected", "one person is enough to say no"
 
@@ -424,7 +428,7 @@ async def test_a_complaint_that_was_replaced_since_it_was_shown_is_not_decided_o
     turn = (await ask(queue.client, queue.as_(SAM), {"question": LEAVE})).json()
     url = f"/v1/turns/{turn['turn_id']}/complaint"
     digests = []
-    for words in ("Ask a@home.example", "Ask b@home.example", "Ask c@home.example"):
+    for words in ("Ask a@home.example", "Ask nobody", "Ask c@home.example"):
         filed = await queue.client.post(url, json={"text": words}, headers=queue.as_(SAM))
         assert filed.status_code == 201, filed.text
         digests.append((await queue.page({"id": filed.json()["review_id"]}))["digest"])
