@@ -121,7 +121,7 @@ async def list_erasures(service: Here, _: Eraser, person: Annotated[Text, Query(
     """List requests to erase people, the newest first; with `person` those about one of them."""
     async with service.data_life.keeper.work() as work:
         found = await erasures.listed(work, user_id=person)
-        return [await service.data_life.erasures.case(work, each) for each in found]
+        return await service.data_life.erasures.cases(work, found)
 
 
 @router.get("/erasures/{erasure_id}", response_model=CaseOut, responses=declared(403, 404))

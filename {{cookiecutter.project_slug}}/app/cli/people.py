@@ -120,7 +120,7 @@ def _certificates(name: str) -> None:
             found = await erasures.listed(work, user_id=name)
             if not found:
                 found = [await erasures.get(work, _id(name))]
-            return [await service.data_life.erasures.case(work, each) for each in found]
+            return await service.data_life.erasures.cases(work, found)
 
     cases = in_place(work)
     for case in cases:

@@ -21,6 +21,7 @@ Auditor = Annotated[Principal, Depends(needs(Permission.READ_AUDIT))]
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 Word = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 Changed = Annotated[str, Query(pattern=r"^[0-9a-f-]{0,36}$")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 PER_PAGE = 50
 
 
@@ -71,16 +72,26 @@ async def audit(request: Request, service: Here, who: Auditor, asked: Annotated[
 
 @router.get("/console/incidents")
 async def incidents(
-    request: Request, service: Here, who: Reviewer, status: Literal["open", "closed"] = "open", changed: Changed = ""
+    request: Request,
+    service: Here,
+    who: Reviewer,
+    status: Literal["open", "closed"] = "open",
+    changed: Changed = "",
+    offset: Offset = 0,
 ) -> Response:
     """Show what was stopped before it left, or before it came in."""
-    rows = await service.incidents.listed(who, status=status)
+    rows = await service.incidents.listed(who, status=status, offset=offset, limit=PER_PAGE + 1)
     way_back = "close" if status == "open" else "reopen"
     undo = Undo(
         f"/console/incidents/{changed}/{way_back}", label="Open it again" if way_back == "reopen" else "Close it"
     )
     change = await latest(service, changed, family="incident.", told=_status, undo=undo, name="The incident")
-    return page(request, "incidents.html", who, rows=rows, status=status, kinds=KINDS, change=change)
+    pages = {
+        "newest": f"?status={status}" if offset else "",
+        "older": f"?status={status}&offset={offset + PER_PAGE}" if len(rows) > PER_PAGE else "",
+    }
+    shown = {"rows": rows[:PER_PAGE], "status": status, "kinds": KINDS, "change": change}
+    return page(request, "incidents.html", who, **shown, **pages)
 
 
 @router.post("/console/incidents/{incident_id}/close")

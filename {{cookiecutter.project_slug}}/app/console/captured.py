@@ -49,11 +49,13 @@ class Decision(BaseModel):
 async def captured(request: Request, service: Here, who: Reviewer, wanted: Annotated[Shown, Query()]) -> Response:
     """Show what was proposed, or what was decided on."""
     rows = await service.trying.captures.listed(who, usecase=wanted.usecase or None, status=wanted.status)
+    left_out = await service.trying.captures.total(usecase=wanted.usecase or None, status=wanted.status) - len(rows)
     undo = Undo(f"{PATH}/{wanted.changed}", {"status": "proposed"}, "Take it back")
     change = await latest(service, str(wanted.changed), family="case.", told=_status, undo=undo, name="The case")
     if change and change.after == "proposed":
         change = replace(change, undo=None, remark="Decide on it anew to undo this.")
-    return page(request, "captured.html", who, rows=rows, wanted=wanted, change=change, usecases=service.usecases)
+    shown = {"rows": rows, "left_out": left_out, "wanted": wanted, "change": change, "usecases": service.usecases}
+    return page(request, "captured.html", who, **shown)
 
 
 @router.post(PATH + "/{case_id}")

@@ -27,6 +27,7 @@ async def evaluations(request: Request, service: Here, who: Opener, usecase: Wor
     async with service.database.work() as work:
         latest = await table.latest(work)
         runs = await table.runs(work, usecase=usecase, limit=MOST_RUNS)
+        left_out = await table.count(work, usecase=usecase) - len(runs)
     measured = {row["usecase"] for row in latest}
     return page(
         request,
@@ -34,6 +35,7 @@ async def evaluations(request: Request, service: Here, who: Opener, usecase: Wor
         who,
         latest=latest,
         runs=runs,
+        left_out=left_out,
         usecase=usecase,
         titles={name: case.contract.title for name, case in service.usecases.items()},
         never=sorted(set(service.usecases) - measured),

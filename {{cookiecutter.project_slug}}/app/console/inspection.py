@@ -18,6 +18,8 @@ from app.telemetry.scrub import mask
 from app.wiring.service import Service
 from app.work.inspecting import Question
 
+# People of a document, or of a group, that the page names; those who may read it first.
+MOST_PEOPLE = 200
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Inspector = Annotated[Principal, Depends(needs(Permission.INSPECT_DOCUMENTS))]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500, strip_whitespace=True)]
@@ -77,7 +79,7 @@ async def why(request: Request, service: Here, who: Inspector, asked: Annotated[
 @router.get("/console/readers")
 async def readers_form(request: Request, who: Inspector, asked: Annotated[ReadersForm, Query()]) -> Response:
     """Show the empty form; a link may have filled in all of it but the reason."""
-    return page(request, "readers.html", who, asked=asked, documents=[], seen=None, fault="")
+    return page(request, "readers.html", who, asked=asked, documents=[], seen=None, fault="", most=MOST_PEOPLE)
 
 
 @router.post("/console/readers")
@@ -89,7 +91,7 @@ async def readers(request: Request, service: Here, who: Inspector, asked: Annota
         shown |= await _looked(service, who, asked)
     except (BadInput, NotFound) as error:
         fault = mask(error.detail)
-    response = page(request, "readers.html", who, asked=asked, fault=fault, **shown)
+    response = page(request, "readers.html", who, asked=asked, fault=fault, most=MOST_PEOPLE, **shown)
     response.status_code = 422 if fault else 200
     return response
 

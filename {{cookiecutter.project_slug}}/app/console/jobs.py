@@ -21,6 +21,7 @@ from app.domain.identity import Permission, Principal
 from app.domain.job import JobKind, JobStatus
 from app.store.job_search import Wanted
 from app.wiring.service import Service
+from app.work.dead_letters import INSTEAD
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Opener = Annotated[Principal, Depends(needs(Permission.OPEN_CONSOLE))]
@@ -105,7 +106,8 @@ async def job(request: Request, job_id: UUID, service: Here, who: Opener) -> Res
     """Show one job: where it stands, what happened to it, and its items without what they say."""
     told = await service.lookback.desk.told(who, job_id)
     may_change = told["job"].user_id == who.user_id or who.may(Permission.REPLAY_JOBS)
-    return page(request, "job.html", who, **told, may_change=may_change)
+    cannot = INSTEAD.get(told["job"].kind, "")
+    return page(request, "job.html", who, **told, may_change=may_change, cannot=cannot)
 
 
 @router.post("/console/jobs")

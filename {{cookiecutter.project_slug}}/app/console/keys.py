@@ -113,7 +113,7 @@ async def _shown(
     rows = await service.keys.listed(who)
     values: dict[str, Any] = {"asked": asked or MakeForm(), "made": made, "change": change, "fault": fault}
     named = {"accounts": service.keys.accounts, "usecases": list(service.usecases), "most_days": MOST_DAYS}
-    named |= {"final": FINAL}
+    named |= {"final": FINAL, "left_out": await service.keys.total(who) - len(rows)}
     response = page(request, "keys.html", who, rows=rows, **values, **named)
     response.status_code = 422 if fault else 200
     return response

@@ -138,6 +138,11 @@ async def _refused(
 async def _shown(service: Service) -> dict[str, Any]:
     life = service.data_life
     async with life.keeper.work() as work:
-        cases = [await life.erasures.case(work, each) for each in await erasures.listed(work)]
-        shown = {"cases": cases, "holds": await holds.listed(work), "usecases": list(service.usecases)}
+        cases = await life.erasures.cases(work, await erasures.listed(work))
+        shown = {
+            "cases": cases,
+            "left_out": await erasures.total(work) - len(cases),
+            "holds": await holds.listed(work),
+            "usecases": list(service.usecases),
+        }
     return {**shown, "final": FINAL}

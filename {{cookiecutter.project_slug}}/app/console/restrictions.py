@@ -112,4 +112,5 @@ async def _shown(service: Service) -> dict[str, Any]:
         standing = await table.standing(work)
         known = {one.id for one in standing}
         over = [one for one in await table.latest(work) if one.id not in known]
-    return {"standing": standing, "over": over}
+        left_out = await table.count(work) - len(standing) - len(over)
+    return {"standing": standing, "over": over, "left_out": left_out}

@@ -23,6 +23,7 @@ from app.wiring.service import Service
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PATH = "/console/reviews"
+PER_PAGE = 50
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 Assigner = Annotated[Principal, Depends(needs(Permission.ASSIGN_REVIEWS))]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
@@ -49,6 +50,12 @@ class Wanted(BaseModel):
     mine: bool = False
     overdue: bool = False
     changed: UUID | Literal[""] = ""
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+    def address(self, offset: int) -> str:
+        """Give the address of another page of the same reviews."""
+        kept = self.model_dump(mode="json", exclude_defaults=True, exclude={"changed", "offset"})
+        return "?" + urlencode({**kept, **({"offset": offset} if offset else {})})
 
 
 class _Form(BaseModel):
@@ -96,10 +103,16 @@ class Assignment(_Form):
 async def queue(request: Request, service: Here, who: Reviewer, wanted: Annotated[Wanted, Query()]) -> Response:
     """Show what waits for a person, the most urgent first; or what was decided, the newest first."""
     narrow = Narrow(wanted.kind, of=who.user_id if wanted.mine else "", overdue=wanted.overdue)
-    found = await service.reviews.waiting(who, status=wanted.status, narrow=narrow)
+    found = await service.reviews.waiting(
+        who, status=wanted.status, narrow=narrow, limit=PER_PAGE + 1, offset=wanted.offset
+    )
     change = await _change(service, str(wanted.changed)) if wanted.changed else None
-    shown = {"reviews": found, "wanted": wanted, "change": change, "kinds": KINDS, "called": CALLED}
-    return page(request, "reviews.html", who, **shown, timer=timer, now=datetime.now(UTC))
+    shown = {"reviews": found[:PER_PAGE], "wanted": wanted, "change": change, "kinds": KINDS, "called": CALLED}
+    pages = {
+        "newest": wanted.address(0) if wanted.offset else "",
+        "older": wanted.address(wanted.offset + PER_PAGE) if len(found) > PER_PAGE else "",
+    }
+    return page(request, "reviews.html", who, **shown, **pages, timer=timer, now=datetime.now(UTC))
 
 
 @router.get(PATH + "/{review_id}")

@@ -1,5 +1,6 @@
 """The audit: who did what, when and why, with what stood before and after; the database chains its rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,17 @@ async def note(
 async def history(work: Work, *, subject: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """Read what people did, the newest first."""
     return await found(work, Wanted(subject=subject or ""), limit=limit)
+
+
+async def newest(work: Work, *, action: str, subjects: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read the newest entry of an action for each of these subjects, by subject."""
+    rows = await work.sql(
+        f"SELECT DISTINCT ON (subject) {_ENTRY} FROM audit WHERE action = :action"  # noqa: S608 - constants only
+        " AND subject = ANY(CAST(:subjects AS text[])) ORDER BY subject, seq DESC",
+        action=action,
+        subjects=list(subjects),
+    )
+    return {row["subject"]: dict(row) for row in rows.mappings()}
 
 
 async def found(work: Work, wanted: Wanted, *, limit: int) -> list[dict[str, Any]]:

@@ -141,6 +141,17 @@ async def listed(
     return [_opened(work, row) for row in rows.mappings()]
 
 
+async def count(work: Work, *, usecase: str | None = None, status: Status | None = None) -> int:
+    """Count captured cases."""
+    rows = await work.sql(
+        "SELECT count(*) FROM captured_cases WHERE (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
+        " AND (cast(:status AS text) IS NULL OR status = :status)",
+        usecase=usecase,
+        status=status,
+    )
+    return int(rows.scalar_one())
+
+
 async def unmasked(work: Work) -> list[Captured]:
     """Give cases in which known names were not looked for yet, locked, the oldest first."""
     rows = await work.sql(

@@ -19,6 +19,19 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """All that the directory says: each person's groups, nesting included, and the groups above each listed one."""
+
+    people: Mapping[str, tuple[str, ...]]
+    parents: Mapping[str, tuple[str, ...]]
+
+    def of_person(self, user_id: str, groups: Iterable[str]) -> Known:
+        """Give what `of_person` gives."""
+        listed = {name: self.parents[name] for name in groups if name in self.parents}
+        return Known(self.people.get(user_id, ()), listed)
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How the copy stands; `error` is what went wrong since, `tried_at` and `synced_at` are None before the first."""
 
@@ -43,6 +56,13 @@ async def of_person(work: Work, user_id: str, *, groups: Iterable[str]) -> Known
         )
     ).one()
     return Known(tuple(row.of_person or ()), {name: tuple(above) for name, above in row.listed.items()})
+
+
+async def whole(work: Work) -> Whole:
+    """Give everything, to look many people up at once."""
+    people = await work.sql("SELECT user_id, groups FROM directory_people")
+    groups = await work.sql("SELECT name, parents FROM directory_groups")
+    return Whole({row.user_id: tuple(row.groups) for row in people}, {row.name: tuple(row.parents) for row in groups})
 
 
 async def replace(

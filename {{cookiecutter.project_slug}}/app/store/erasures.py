@@ -110,6 +110,11 @@ async def listed(work: Work, *, user_id: str = "", limit: int = 100) -> list[Era
     return [Erasure(**row) for row in rows.mappings()]
 
 
+async def total(work: Work) -> int:
+    """Count the requests that were ever made."""
+    return int((await work.sql("SELECT count(*) FROM erasures")).scalar_one())
+
+
 async def waiting(work: Work) -> tuple[float, list[Erasure]]:
     """Give the age in seconds of the oldest request that is not done (0: none), and those that no job works on."""
     rows = await work.sql(

@@ -26,6 +26,12 @@ async def runs(work: Work, *, usecase: str, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
+async def count(work: Work, *, usecase: str) -> int:
+    """Count the runs of a use case (empty: of all)."""
+    statement = "SELECT count(*) FROM evaluations WHERE (:usecase = '' OR usecase = :usecase)"
+    return int((await work.sql(statement, usecase=usecase)).scalar_one())
+
+
 async def run(work: Work, run_id: UUID) -> dict[str, Any]:
     """Give a run with its report. Raises NotFound."""
     rows = await work.sql(f"SELECT {_COLUMNS}, report FROM evaluations WHERE id = :id", id=run_id)  # noqa: S608 - constants

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -44,15 +43,15 @@ async def open_(work: Work, found: Sequence[Incident]) -> None:
 
 
 async def listed(
-    work: Work, *, status: str = "open", kind: str = "", before: datetime | None = None, limit: int = 100
+    work: Work, *, status: str = "open", kind: str = "", offset: int = 0, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """List incidents of a status (empty: all), the newest first; `before` is where a page begins."""
+    """List incidents of a status (empty: all), the newest first; `offset` is where a page begins."""
     rows = await work.sql(
         "SELECT * FROM incidents WHERE (:status = '' OR status = :status) AND (:kind = '' OR kind = :kind)"
-        " AND (CAST(:before AS timestamptz) IS NULL OR at < :before) ORDER BY at DESC, id LIMIT :limit",
+        " ORDER BY at DESC, id LIMIT :limit OFFSET :offset",
         status=status,
         kind=kind,
-        before=before,
+        offset=offset,
         limit=limit,
     )
     return [dict(row) for row in rows.mappings()]

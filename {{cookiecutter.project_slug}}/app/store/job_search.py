@@ -68,6 +68,11 @@ async def events(work: Work, job_id: UUID) -> Sequence[Mapping[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
+async def items_total(work: Work, job_id: UUID) -> int:
+    """Count the finished items of a job."""
+    return int((await work.sql("SELECT count(*) FROM job_items WHERE job_id = :id", id=job_id)).scalar_one())
+
+
 async def items(work: Work, job_id: UUID, *, limit: int) -> Sequence[Mapping[str, Any]]:
     """Give the finished items of a job without what they say: place, turn and outcome."""
     rows = await work.sql(

@@ -133,6 +133,11 @@ async def listed(work: Work, *, limit: int = MOST_LISTED) -> list[KeyRow]:
     return [KeyRow(**row) for row in rows.mappings()]  # type: ignore[typeddict-item]
 
 
+async def count(work: Work) -> int:
+    """Count the keys that were ever made."""
+    return int((await work.sql("SELECT count(*) FROM api_keys")).scalar_one())
+
+
 async def expiring(work: Work, *, within_days: int, used_within_days: int) -> int:
     """Count the keys in use that end soon and have no successor."""
     rows = await work.sql(

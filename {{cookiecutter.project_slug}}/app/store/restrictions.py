@@ -62,6 +62,11 @@ async def latest(work: Work, *, limit: int = 100) -> list[Restriction]:
     return [Restriction(**row) for row in rows.mappings()]
 
 
+async def count(work: Work) -> int:
+    """Count all that were ever set."""
+    return int((await work.sql("SELECT count(*) FROM restrictions")).scalar_one())
+
+
 async def lock(work: Work) -> None:
     """Let nobody else set a restriction until this transaction ends."""
     await work.sql("SELECT pg_advisory_xact_lock(hashtext('restrictions'))")

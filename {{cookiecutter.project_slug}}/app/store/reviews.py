@@ -151,16 +151,19 @@ async def propose(work: Work, review_id: UUID, proposed: Proposed) -> None:
 ANY = Narrow()
 
 
-async def listed(work: Work, *, status: str = "open", limit: int = 100, narrow: Narrow = ANY) -> list[dict[str, Any]]:
+async def listed(
+    work: Work, *, status: str = "open", limit: int = 100, offset: int = 0, narrow: Narrow = ANY
+) -> list[dict[str, Any]]:
     """List reviews of a status with their actions: by priority and deadline, or decided ones, the newest first."""
     order = "r.priority, r.due_at, r.id" if status == "open" else "r.decided_at DESC, r.id"
     rows = await work.sql(
         "SELECT r.* FROM reviews r WHERE r.status = :status AND (:kind = '' OR r.kind = :kind)"  # noqa: S608 - ours
         " AND (:usecase = '' OR r.usecase = :usecase) AND (NOT :overdue OR r.due_at < now())"
         " AND (:of = '' OR r.assigned_to = :of OR r.decided_by = :of OR (r.taken_by = :of AND r.taken_until > now()))"
-        f" ORDER BY {order} LIMIT :limit",
+        f" ORDER BY {order} LIMIT :limit OFFSET :offset",
         status=status,
         limit=limit,
+        offset=offset,
         kind=narrow.kind,
         usecase=narrow.usecase,
         of=narrow.of,

@@ -52,6 +52,11 @@ class Captures:
             hidden = await quoting.withheld(work, {case.turn_id for case in found}, claims=who.claims)
             return [await self._told(work, case, is_hidden=case.turn_id in hidden) for case in found]
 
+    async def total(self, *, usecase: str | None = None, status: Status | None = None) -> int:
+        """Count cases, also those that a list leaves out."""
+        async with self.database.work() as work:
+            return await captured.count(work, usecase=usecase, status=status)
+
     async def decide(
         self, who: Principal, id: UUID, *, status: Status, because: str, expected: str | Mapping[str, Any] | None = None
     ) -> Captured:

@@ -1,7 +1,7 @@
 """Erases a person everywhere, as a job: one class after the other, until nothing is found, and then the certificate."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -113,7 +113,20 @@ class Erasures:
 
     async def case(self, work: Work, erasure: Erasure) -> Mapping[str, Any]:
         """Give a request as an officer sees it."""
-        return {**asdict(erasure), "proven": await is_proven(work, erasure)}
+        return (await self.cases(work, [erasure]))[0]
+
+    async def cases(self, work: Work, found: Sequence[Erasure]) -> list[Mapping[str, Any]]:
+        """Give requests as an officer sees them.
+
+        One is proven when its certificate is as it was written, and the audit has its hash.
+        """
+        entries = await audit.newest(work, action="person.erased", subjects=[each.subject for each in found])
+        proven = {
+            each.id
+            for each in found
+            if each.is_whole and (entry := entries.get(each.subject)) and entry["after"]["certificate"] == each.hash
+        }
+        return [{**asdict(each), "proven": each.id in proven} for each in found]
 
     async def _is_under_way(self, work: Work, found: Erasure) -> bool:
         rows = await work.sql("SELECT FROM jobs WHERE id = :id AND status IN ('queued', 'running')", id=found.job_id)
@@ -240,9 +253,3 @@ class Erasures:
             "erased": dict(sorted(erasure.counts.items())),
             "stays": [{"what": what, "why": why} for what, why in stays],
         }
-
-
-async def is_proven(work: Work, erasure: Erasure) -> bool:
-    """Say whether the certificate is as it was written, and the audit has its hash."""
-    found = await audit.found(work, audit.Wanted(subject=erasure.subject, action="person.erased"), limit=1)
-    return erasure.is_whole and bool(found) and found[0]["after"]["certificate"] == erasure.hash

@@ -18,11 +18,13 @@ class Incidents:
     database: Database
     behind: Behind
 
-    async def listed(self, who: Principal, *, status: str = "open", kind: str = "") -> list[dict[str, Any]]:
-        """List the newest 100 of a status (empty: any) and kind (empty: any). Raises Forbidden."""
+    async def listed(
+        self, who: Principal, *, status: str = "open", kind: str = "", offset: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """List the newest of a status (empty: any) and kind (empty: any). Raises Forbidden."""
         ensure_reviewer(who, program=True)
         async with self.database.work() as work:
-            return await incidents.listed(work, status=status, kind=kind)
+            return await incidents.listed(work, status=status, kind=kind, offset=offset, limit=limit)
 
     async def close(self, who: Principal, incident_id: UUID, *, because: str) -> dict[str, Any]:
         """Close one; the reason is kept. Raises Forbidden, BadInput, NotFound, Conflict.

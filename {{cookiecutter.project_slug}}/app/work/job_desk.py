@@ -42,10 +42,12 @@ class JobDesk:
             job = await jobs.get(work, job_id, user_id=None)
             if job.user_id != who.user_id and job.usecase not in self._among(who):
                 raise NotFound("There is no job with this id that you may see.")
+            items = await job_search.items(work, job_id, limit=MOST_ITEMS)
             return {
                 "job": job,
                 "events": await job_search.events(work, job_id),
-                "items": await job_search.items(work, job_id, limit=MOST_ITEMS),
+                "items": items,
+                "left_out": await job_search.items_total(work, job_id) - len(items),
             }
 
     async def cancel(self, who: Principal, job_id: UUID, *, because: str) -> Job:

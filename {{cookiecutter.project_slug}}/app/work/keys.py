@@ -61,6 +61,12 @@ class KeyDesk:
         async with self.database.work() as work:
             return await table.listed(work)
 
+    async def total(self, who: Principal) -> int:
+        """Count the keys that were ever made. Raises Forbidden."""
+        _needs(who)
+        async with self.database.work() as work:
+            return await table.count(work)
+
     async def make(self, who: Principal, wanted: Wanted, *, because: str) -> Made:
         """Make a key. Raises BadInput with what is allowed, Forbidden for more than the maker may do."""
         _needs(who)

@@ -28,7 +28,8 @@ class Known:
 
     async def everybody(self) -> list[Principal]:
         """List everybody who is known by name."""
-        return [await self._person(user_id, ()) for user_id in sorted(await self._names())]
+        named = [(user_id, *self._token(user_id)) for user_id in sorted(await self._names())]
+        return await self.people.everybody(named)
 
     async def called(self, user_id: str, *, groups: Sequence[str] = ()) -> Principal:
         """Give one person; `groups` are those of their identity token.
@@ -53,8 +54,10 @@ class Known:
         return {*self.development, *members, *listed, *self.people.roles.accounts}
 
     async def _person(self, user_id: str, groups: Sequence[str]) -> Principal:
+        name, own = self._token(user_id)
+        return await self.people.principal(user_id, name=name, groups=tuple(dict.fromkeys((*own, *groups))))
+
+    def _token(self, user_id: str) -> tuple[str, tuple[str, ...]]:
         person = self.development.get(user_id)
         account = self.people.roles.accounts.get(user_id)
-        own = person.groups if person else account.groups if account else ()
-        token = tuple(dict.fromkeys((*own, *groups)))
-        return await self.people.principal(user_id, name=person.name if person else "", groups=token)
+        return person.name if person else "", person.groups if person else account.groups if account else ()

@@ -48,7 +48,7 @@ class Reviews:
     privacy: Privacy
 
     async def waiting(
-        self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200
+        self, who: Principal, *, status: str = "open", narrow: Narrow = ANY, limit: int = 200, offset: int = 0
     ) -> list[dict[str, Any]]:
         """List what waits, the most urgent first, or what was decided, the newest first. Raises Forbidden.
 
@@ -56,7 +56,7 @@ class Reviews:
         """
         ensure_reviewer(who, program=True)
         async with self.database.work(claims=who.claims) as work:
-            found = await reviews.listed(work, status=status, limit=limit, narrow=narrow)
+            found = await reviews.listed(work, status=status, limit=limit, offset=offset, narrow=narrow)
             return await self._told(work, who, found)
 
     async def one(self, who: Principal, review_id: UUID) -> dict[str, Any]:
