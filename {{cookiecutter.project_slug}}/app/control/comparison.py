@@ -1,7 +1,7 @@
 """Is an arm of a rollout worse than it may be? Each guard metric by intervals that hold at every look."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from app.control.sequential import Interval, interval
 from app.domain.contract import Contract
@@ -11,14 +11,13 @@ from app.domain.rollout import PERCENTAGES, Guard
 METRICS = ("errors", "slow", "cost", "refusals", "check_failures", "thumbs_down")
 # `beta` and each percentage: a candidate passes so many comparisons at most.
 GUARDED_STEPS = 1 + len(PERCENTAGES)
-# Without an arm to compare with, these are held against what the contract promises.
-_PROMISED = ("errors", "slow")
+# The contract promises latency.p95_ms: so large a share may take longer.
 SLOW_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What an arm's turns add up to since the step began; `rated` are those that somebody gave a thumb.
+    """What the turns of an arm, or of one person there, add up to; `rated` are those that somebody gave a thumb.
 
     `sums` holds a number per metric: how many turns, and for `cost` the sum of shares of `cap_usd`.
     """
@@ -30,6 +29,7 @@ class Tally:
     cap_usd: float = 0.0
     cost_usd: float = 0.0
     p95_ms: float = 0.0
+    people: int = 0
 
     def count(self, metric: str) -> int:
         """Give how many values a metric has."""
@@ -66,16 +66,21 @@ class Judged:
         return f"{named}: {found} after {self.turns} turns, where {most} would still do"
 
 
-def judge(contract: Contract, candidate: Tally, current: Tally | None) -> list[Judged]:
-    """Compare each guard metric; without a `current` arm, those that the contract promises something about."""
+def judge(contract: Contract, candidate: Tally, current: Tally | None, persons: Sequence[Tally] = ()) -> list[Judged]:
+    """Compare each guard metric; without a `current` arm, those that the contract promises something about.
+
+    Of `persons`, what each one's turns in the candidate's arm add up to, those few who weigh most are left out as well.
+    """
     guard = contract.rollout.guard
     allowed = dict(_allowed(guard))
     alpha = guard.alpha / (2 * max(len(allowed), 1) * GUARDED_STEPS)
-    return [
-        _judged(metric, increase, candidate, _reference(metric, contract, current, alpha=alpha), alpha=alpha)
-        for metric, increase in allowed.items()
-        if current is not None or metric in _PROMISED
-    ]
+    judged = []
+    for metric, increase in allowed.items():
+        reference = _reference(metric, contract, current, alpha=alpha)
+        if reference:
+            found = _found(metric, candidate, persons, guard.least_people - 1, alpha=alpha)
+            judged.append(_judged(metric, increase, candidate, reference, found))
+    return judged
 
 
 def _allowed(guard: Guard) -> Iterator[tuple[str, float]]:
@@ -86,16 +91,33 @@ def _allowed(guard: Guard) -> Iterator[tuple[str, float]]:
             yield metric, increase
 
 
-def _reference(metric: str, contract: Contract, current: Tally | None, *, alpha: float) -> Interval:
-    if current is None:
-        promised = {"errors": 1 - contract.availability.slo, "slow": SLOW_SHARE}[metric]
-        return Interval(promised, promised, promised)
-    return interval(current.sums.get(metric, 0), current.count(metric), alpha=alpha)
+def _reference(metric: str, contract: Contract, current: Tally | None, *, alpha: float) -> Interval | None:
+    if current:
+        return interval(current.sums.get(metric, 0), current.count(metric), alpha=alpha)
+    promised = _promised(contract).get(metric)
+    return None if promised is None else Interval(promised, promised, promised)
 
 
-def _judged(metric: str, increase: float, candidate: Tally, reference: Interval, *, alpha: float) -> Judged:
-    count = candidate.count(metric)
-    found = interval(candidate.sums.get(metric, 0), count, alpha=alpha)
+def _promised(contract: Contract) -> dict[str, float]:
+    promised = {"errors": 1 - contract.availability.slo}
+    # Nothing is promised of the turns that take longer than another limit.
+    is_other = contract.rollout.guard.slow_ms not in (0, contract.latency.p95_ms)
+    return promised if is_other else {**promised, "slow": SLOW_SHARE}
+
+
+def _found(metric: str, candidate: Tally, persons: Sequence[Tally], without: int, *, alpha: float) -> Interval:
+    total, count = candidate.sums.get(metric, 0), candidate.count(metric)
+    found = interval(total, count, alpha=alpha)
+    if not persons:
+        return found
+    heaviest = sorted(persons, key=lambda person: person.sums[metric], reverse=True)[:without]
+    total -= sum(person.sums[metric] for person in heaviest)
+    count -= sum(person.count(metric) for person in heaviest)
+    return replace(found, low=min(found.low, interval(total, count, alpha=alpha).low))
+
+
+def _judged(metric: str, increase: float, candidate: Tally, reference: Interval, found: Interval) -> Judged:
     # Whatever the current one may truly be, the candidate has to be above it by more than what is allowed.
     limit = reference.high * (1 + increase) if metric == "cost" else reference.high + increase
-    return Judged(metric, reference, found, limit, count, candidate.cap_usd if metric == "cost" else 1.0)
+    scale = candidate.cap_usd if metric == "cost" else 1.0
+    return Judged(metric, reference, found, limit, candidate.count(metric), scale)

@@ -38,8 +38,11 @@ class Guard(_Part):
     `errors`: failed, or answered by a lower rung. `slow`: longer than `slow_ms` (0: the contract's latency.p95_ms).
     `cost`: of the current one's average cost of a turn, where 0.5 is half as dear again. `refusals`: refused for want
     of evidence. `check_failures`: objected to by a check. `thumbs_down`: of the turns that somebody rated; 1 turns
-    a comparison off. `alpha` is the chance that a candidate which is no worse is ever halted, in all steps together.
-    A step may be left for the next after `least_turns` turns of the candidate, and is watched for `most_turns`.
+    a comparison off. `alpha` is the chance that a candidate which is no worse is halted within the first `most_turns`
+    of each step, in all steps together, if turns do not resemble each other; those of one person do. So of one person
+    the latest `most_each` count, and a halt takes `least_people`: it must stand without the others, one fewer than
+    that, who weigh most on it. A step may be left after `least_turns` turns of the candidate by as many people. It is
+    judged by the latest `most_turns` of them, for as long as it lasts.
     """
 
     errors: _Increase = 0.02
@@ -52,6 +55,8 @@ class Guard(_Part):
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     least_turns: Annotated[int, Field(gt=0)] = 30
     most_turns: Annotated[int, Field(gt=0)] = 1000
+    least_people: Annotated[int, Field(gt=0)] = 3
+    most_each: Annotated[int, Field(gt=0)] = 10
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

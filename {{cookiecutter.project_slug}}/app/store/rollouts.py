@@ -1,4 +1,4 @@
-"""What a rollout's guard reads from the ledger: each arm's turns since a step began, and before it."""
+"""What a rollout's guard reads from the ledger: each arm's turns since a step began, and those before it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.outcome import Outcome
+from app.domain.rollout import CURRENT
 from app.store import flags
 from app.store.db import Work
 from app.store.flags import FlagRow
@@ -17,6 +18,8 @@ COUNTED = (
     *(Outcome.FAILED_INTERNAL, Outcome.FAILED_DEPENDENCY),
 )
 USUAL_DAYS = 7
+# What was usual is read from so many times as many turns as a step is judged by.
+USUAL_TIMES = 10
 # Errors: it failed, or a rung of the ladder was passed over. A thumb is the asker's own, about that turn.
 _SUMS = """count(*) AS turns,
     count(*) FILTER (WHERE outcome LIKE 'failed%' OR jsonb_array_length(coalesce(skipped, '[]')) > 0) AS errors,
@@ -24,22 +27,40 @@ _SUMS = """count(*) AS turns,
     sum(least(coalesce(cost_usd, 0), :cap) / :cap) AS cost,
     count(*) FILTER (WHERE outcome = 'refused_no_evidence') AS refusals,
     count(*) FILTER (WHERE jsonb_array_length(coalesce(findings, '[]')) > 0) AS check_failures,
-    count(f.thumbs) AS rated, count(*) FILTER (WHERE f.thumbs = 'down') AS thumbs_down,
-    coalesce(avg(cost_usd), 0) AS cost_usd, percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms"""
-_FROM = """FROM turns t LEFT JOIN feedback f ON f.turn_id = t.id AND f.user_id = t.user_id
-    WHERE usecase = :usecase AND started_at >= :since AND arm <> '' AND channel = ANY(:channels)
-    AND outcome = ANY(:counted)"""
+    count(thumbs) AS rated, count(*) FILTER (WHERE thumbs = 'down') AS thumbs_down,
+    coalesce(avg(cost_usd), 0) AS cost_usd, percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
+    count(DISTINCT user_id) AS people"""
+_TURNS = """SELECT t.id, t.arm, t.user_id, t.started_at, t.outcome, t.skipped, t.findings, t.latency_ms, t.cost_usd,
+    f.thumbs FROM turns t LEFT JOIN feedback f ON f.turn_id = t.id AND f.user_id = t.user_id"""
+_COUNTED = "usecase = :usecase AND channel = ANY(:channels) AND outcome = ANY(:counted)"
+_SINCE = f"{_COUNTED} AND arm <> '' AND started_at >="
+# The latest turns of the arm that is watched, and what the other arm answered meanwhile.
+_FIRST = f"SELECT started_at FROM turns WHERE {_SINCE} :since AND arm = :arm ORDER BY started_at DESC"  # noqa: S608 - constants
+_LATEST = f"{_TURNS} WHERE {_SINCE} coalesce(({_FIRST} OFFSET :most - 1 LIMIT 1), :since)"
+_USUAL = f"""{_TURNS} WHERE {_COUNTED} AND coalesce(arm, '') IN ('', :arm) AND started_at < :since
+    AND started_at > CAST(:since AS timestamptz) - make_interval(days => :days)
+    ORDER BY started_at DESC LIMIT :most"""
+# Of one person only the latest turns count: what somebody repeats says little new.
+_NUMBERED = "SELECT *, row_number() OVER (PARTITION BY arm, user_id ORDER BY started_at DESC, id) AS nth FROM seen"
+_FROM_EACH = f"FROM ({_NUMBERED}) numbered WHERE nth <= :each"
 CHANNELS = ("api", "openai", "job")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whose turns: of a use case since a moment; which are slow, and up to where a turn's cost counts."""
+    """Which turns of a use case are added up, and how.
+
+    The latest `most` of an `arm` since a moment, with those that the other arm answered meanwhile, and of those the
+    latest `each` of a person; which of them are slow, and up to where a turn's cost counts.
+    """
 
     usecase: str
+    arm: str
     since: datetime
     slow_ms: float
     cap_usd: float
+    most: int
+    each: int
 
 
 async def lock(work: Work, usecase: str) -> None:
@@ -54,13 +75,29 @@ async def flag(work: Work, key: str) -> FlagRow | None:
 
 async def sums(work: Work, span: Span) -> list[Mapping[str, Any]]:
     """Add up each arm's turns."""
-    return await _read(work, f"SELECT arm, {_SUMS} {_FROM} GROUP BY arm", span)
+    statement = f"WITH seen AS ({_LATEST}) SELECT arm, {_SUMS} {_FROM_EACH} GROUP BY arm"
+    return await _read(work, statement, span, arm=span.arm, most=span.most, each=span.each)
+
+
+async def persons(work: Work, span: Span) -> list[Mapping[str, Any]]:
+    """Add up the turns of the arm that is watched, for each person who asked."""
+    statement = f"WITH seen AS ({_LATEST}) SELECT {_SUMS} {_FROM_EACH} AND arm = :arm GROUP BY user_id"
+    return await _read(work, statement, span, arm=span.arm, most=span.most, each=span.each)
+
+
+async def usual(work: Work, span: Span) -> Mapping[str, Any]:
+    """Add up what was answered as the contract says in the days before the step."""
+    statement = f"WITH seen AS ({_USUAL}) SELECT {_SUMS} {_FROM_EACH}"
+    more = {"arm": CURRENT, "most": span.most * USUAL_TIMES, "each": span.each, "days": USUAL_DAYS}
+    return (await _read(work, statement, span, **more))[0]
 
 
 async def series(work: Work, span: Span, *, slots: int) -> list[Mapping[str, Any]]:
-    """Add them up in `slots` equal parts of the time since then, numbered from 0."""
+    """Add up all turns of the arms, in `slots` equal parts of the time since then, numbered from 0."""
     part = "least(floor(extract(epoch FROM started_at - :since) / :part_s), :last)::integer"
-    statement = f"SELECT arm, {part} AS slot, {_SUMS} {_FROM} GROUP BY 1, 2 ORDER BY 2"
+    those = f"{_TURNS} WHERE {_SINCE} :since"
+    slots_of = f"SELECT arm, {part} AS slot, {_SUMS} FROM seen GROUP BY 1, 2 ORDER BY 2"  # noqa: S608 - constants
+    statement = f"WITH seen AS ({those}) {slots_of}"
     age = await work.sql("SELECT extract(epoch FROM now() - CAST(:since AS timestamptz))", since=span.since)
     part_s = max(float(age.scalar_one()) / slots, 1.0)
     return await _read(work, statement, span, part_s=part_s, last=slots - 1)

@@ -123,6 +123,7 @@ METRICS = (
         "search_duration_seconds", "time of one search, by the plan it took", "usecase", "plan", buckets=_TURN_S
     ),
     _histogram("passages_considered", "passages that one search weighed", "usecase", buckets=_WEIGHED),
+    _counter("housekeeping_failures_total", "steps of housekeeping that broke; the log says how", "step"),
     _counter("jobs_total", "jobs that ended, by how", "kind", "status"),
     _histogram("job_queue_wait_seconds", "time from accepted to started", "kind", buckets=_WAIT_S),
     _histogram("job_duration_seconds", "time from started to ended", "kind", buckets=_WAIT_S),

@@ -143,6 +143,11 @@ def record_cache(usecase: str, result: str) -> None:
     _add("cache_total", 1, usecase=usecase, result=result)
 
 
+def record_housekeeping(step: str, *, failures: int) -> None:
+    """Count how often a step of housekeeping broke; 0 lets the counter be born before its first failure."""
+    _add("housekeeping_failures_total", failures, step=step)
+
+
 def record_retention(data: str, rows: int) -> None:
     """Count rows that were deleted because of their age."""
     _add("retention_removed_total", rows, data=data)

@@ -13,7 +13,7 @@ from app.control.flag_rules import in_force
 from app.domain.plan import Plan, key_of, plan_of
 from app.domain.rollout import CURRENT
 from app.domain.usecase import UseCase
-from app.errors import BadInput
+from app.errors import BadInput, Conflict
 from app.store import rollouts
 from app.store.db import Database, Work
 from app.store.rollouts import Span
@@ -72,12 +72,11 @@ class RolloutGuard:
 
     def __init__(self, database: Database, cases: Mapping[str, UseCase], desk: RolloutDesk) -> None:
         self._database, self._cases, self._desk = database, cases, desk
-        # Steps that have been watched for as long as their contract wants, by use case.
-        self._passed: dict[str, datetime] = {}
         # When a step of very many turns is added up again, on the event loop's clock.
         self._again_s: dict[str, float] = {}
-        # What a turn usually cost before a step began: looked up once for each.
+        # What a turn usually cost before a step began, and what turns came to: looked up once for each.
         self._caps: dict[str, tuple[datetime, float]] = {}
+        self._usual: dict[str, tuple[datetime, Tally]] = {}
 
     async def look(self) -> list[Moved]:
         """Halt what is worse than it may be, and show where rollouts stand; gives what was halted."""
@@ -87,7 +86,13 @@ class RolloutGuard:
             case = self._cases.get(name)
             if case is None or plan is None:
                 continue
-            moved = await self._watched(case, plan)
+            moved = None
+            try:
+                moved = await self._watched(case, plan)
+            except Exception:
+                # What cannot be added up now must not keep the guard from the other use cases.
+                log.exception("rollout.unwatched", usecase=name, step=plan.step)
+                metrics.record_housekeeping("rollouts", failures=1)
             halted += [moved] if moved else []
             stands = moved.after if moved else plan
             metrics.observe("rollout_halted", 1 if stands.halted else 0, usecase=name)
@@ -107,7 +112,7 @@ class RolloutGuard:
     async def series(self, case: UseCase, since: datetime, *, slots: int) -> list[Mapping[str, Any]]:
         """Give each arm's sums since then, in equal parts of the time."""
         async with self._database.work() as work:
-            return await rollouts.series(work, await self._span(work, case, since), slots=slots)
+            return await rollouts.series(work, await self._span(work, case, CURRENT, since), slots=slots)
 
     async def do(self, case: UseCase, asked: Asked, because: Because) -> Moved:
         """Do what a person asks for. Raises BadInput and Conflict where it cannot be done now."""
@@ -122,16 +127,14 @@ class RolloutGuard:
     async def advance(self, case: UseCase, because: Because, *, anyway: bool = False) -> Moved:
         """Go one stage on. Raises BadInput while the step is worse than it may be, or, but for `anyway`, too young."""
         seen = await self.standing(case)
-        least = case.contract.rollout.guard.least_turns
 
         def advanced(plan: Plan) -> Plan:
+            if plan != seen.plan and not anyway:
+                raise Conflict("This rollout was moved meanwhile; look at it again.")
             if plan == seen.plan and (breach := seen.breach):
                 raise BadInput(f"Not advanced: {breach.told}.")
-            if plan.is_partial and not anyway and (seen.turns < least or plan != seen.plan):
-                raise BadInput(
-                    f"Only {seen.turns} turns were answered at the stage {plan.step}, and the contract wants {least}"
-                    " (rollout.guard.least_turns); wait, or go on anyway."
-                )
+            if plan.is_partial and not anyway:
+                _ensure_seen(case, seen)
             return plan.advanced()
 
         return await self._desk.move(case, advanced, because)
@@ -141,17 +144,12 @@ class RolloutGuard:
         started_s = now_s()
         if not plan.is_partial or started_s < self._again_s.get(case.name, 0):
             return None
-        seen = await self.standing(case)
-        took_s = now_s() - started_s
-        self._again_s[case.name] = now_s() + REST * took_s if took_s > EASY_S else 0
-        if seen.since is None or self._passed.get(case.name) == seen.since:
-            return None
-        if breach := seen.breach:
-            return await self._halt(case, seen, breach)
-        if seen.turns >= case.contract.rollout.guard.most_turns:
-            log.info("rollout.passed", usecase=case.name, step=plan.step, turns=seen.turns)
-            self._passed[case.name] = seen.since
-        return None
+        try:
+            seen = await self.standing(case)
+        finally:
+            took_s = now_s() - started_s
+            self._again_s[case.name] = now_s() + REST * took_s if took_s > EASY_S else 0
+        return await self._halt(case, seen, seen.breach) if seen.breach else None
 
     async def _halt(self, case: UseCase, seen: Standing, breach: Judged) -> Moved | None:
         def returned(plan: Plan) -> Plan:
@@ -177,29 +175,56 @@ class RolloutGuard:
         return moved
 
     async def _compared(self, work: Work, case: UseCase, plan: Plan, told: Mapping[str, Any]) -> Standing:
-        span = await self._span(work, case, told["since"])
+        if not plan.is_partial:
+            return Standing(case.name, plan, **told)
+        span = await self._span(work, case, plan.candidate or CURRENT, told["since"])
         arms = {row["arm"]: _tally(row, span) for row in await rollouts.sums(work, span)}
-        candidate = arms.get(plan.candidate or CURRENT, Tally(plan.candidate or CURRENT, cap_usd=span.cap_usd))
-        current = arms.get(CURRENT, Tally(CURRENT, cap_usd=span.cap_usd)) if _has_current(plan) else None
-        judged = judge(case.contract, candidate, current) if plan.is_partial else []
+        candidate = arms.get(span.arm, Tally(span.arm, cap_usd=span.cap_usd))
+        current = await self._beside(work, plan, span, arms)
+        judged = judge(case.contract, candidate, current)
+        if any(each.is_breach for each in judged):
+            persons = [_tally({**row, "arm": span.arm}, span) for row in await rollouts.persons(work, span)]
+            judged = judge(case.contract, candidate, current, persons)
         return Standing(case.name, plan, **told, candidate=candidate, current=current, judged=judged)
 
-    async def _span(self, work: Work, case: UseCase, since: datetime) -> Span:
-        contract = case.contract
+    async def _beside(self, work: Work, plan: Plan, span: Span, arms: Mapping[str, Tally]) -> Tally | None:
+        """Give what a candidate is compared with; None where that is the contract alone."""
+        if not plan.candidate:
+            return None
+        if plan.percent < 100:
+            return arms.get(CURRENT, Tally(CURRENT, cap_usd=span.cap_usd))
+        # Nobody is answered by the current one any more: it counts as it was before.
+        known = self._usual.get(span.usecase)
+        if known is None or known[0] != span.since:
+            row = {**await rollouts.usual(work, span), "arm": CURRENT}
+            known = self._usual[span.usecase] = span.since, _tally(row, span)
+        return known[1] if known[1].turns >= USUAL_TURNS else None
+
+    async def _span(self, work: Work, case: UseCase, arm: str, since: datetime) -> Span:
+        contract, guard = case.contract, case.contract.rollout.guard
         known = self._caps.get(case.name)
         if known is None or known[0] != since:
             usual, count = await rollouts.usual_usd(work, case.name, before=since)
             known = self._caps[case.name] = since, _cap_usd(float(contract.cost.per_turn_usd), usual, count)
-        return Span(case.name, since, contract.rollout.guard.slow_ms or contract.latency.p95_ms, known[1])
+        slow_ms = guard.slow_ms or contract.latency.p95_ms
+        return Span(
+            case.name, arm, since, slow_ms=slow_ms, cap_usd=known[1], most=guard.most_turns, each=guard.most_each
+        )
 
 
 class _Overtaken(Exception):
     pass
 
 
-def _has_current(plan: Plan) -> bool:
-    # At 100 per cent nobody is answered by the current one any more.
-    return bool(plan.candidate) and plan.is_partial and plan.percent < 100
+def _ensure_seen(case: UseCase, seen: Standing) -> None:
+    guard = case.contract.rollout.guard
+    people = seen.candidate.people if seen.candidate else 0
+    if seen.turns < guard.least_turns or people < guard.least_people:
+        raise BadInput(
+            f"Only {seen.turns} turns of {people} people count at the stage {seen.plan.step}, and the contract wants"
+            f" {guard.least_turns} of {guard.least_people} people (rollout.guard.least_turns, least_people; of one"
+            f" person {guard.most_each} count); wait, or go on anyway."
+        )
 
 
 def _cap_usd(most: float, usual: float, count: int) -> float:
@@ -216,4 +241,5 @@ def _tally(row: Mapping[str, Any], span: Span) -> Tally:
         cap_usd=span.cap_usd,
         cost_usd=float(row["cost_usd"]),
         p95_ms=float(row["p95_ms"] or 0),
+        people=row["people"],
     )

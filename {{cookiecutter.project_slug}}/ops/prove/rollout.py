@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 from rich.console import Console
@@ -27,7 +28,9 @@ BAD = {
     "wrong": ("alien*", "check_failures"),
     "dear": (f"say*={'And so on, at length. ' * 60}", "cost"),
 }
-PEOPLE, WAVE, AT_ONCE, PATIENCE_S = 300, 40, 16, 60.0
+PEOPLE, WAVE, AT_ONCE, PATIENCE_S = 1000, 40, 16, 60.0
+# A bad candidate has to be halted within so many of its turns.
+MOST = 300
 PARTS = ("api", "worker-documents", "beat")
 
 
@@ -94,18 +97,17 @@ def crowd(count: int) -> list[dict[str, str]]:
 
 async def _all(place: Place, arguments: argparse.Namespace, console: Console) -> Proof:
     contract = Contract.model_validate(tomllib.loads((USECASES / NAME / "contract.toml").read_text()))
-    most = contract.rollout.guard.most_turns
     bad: dict[str, Tried] = {}
     for kind, (plan, _) in BAD.items():
-        bad[kind] = await tried(place, plan, most=most)
+        bad[kind] = await tried(place, plan, most=MOST)
         console.print(f"{kind}: {bad[kind].halted or 'not halted'}", markup=False)
-    good = [await tried(place, "ok*", most=most, turns=arguments.turns) for _ in range(arguments.runs)]
-    return judged(bad, good, simulated(contract, arguments.simulated), most=most)
+    good = [await tried(place, "ok*", most=MOST, turns=arguments.turns) for _ in range(arguments.runs)]
+    return judged(bad, good, simulated(contract, arguments.simulated))
 
 
 async def tried(place: Place, plan: str, *, most: int, turns: int = 0) -> Tried:
     """Put the candidate on a stage and ask until it is halted, or `turns` are asked, or `most` are the candidate's."""
-    luck, found, started = random.Random(7), Tried(), time.monotonic()  # noqa: S311 - who asks next, not a secret
+    found, started = Tried(), time.monotonic()
     free = asyncio.Semaphore(AT_ONCE)
     async with httpx2.AsyncClient(base_url=place.url, timeout=PATIENCE_S) as door:
         async with httpx2.AsyncClient(base_url=place.vendor_url, timeout=30) as vendor:
@@ -113,7 +115,7 @@ async def tried(place: Place, plan: str, *, most: int, turns: int = 0) -> Tried:
         await _move(door, place, action="start", candidate=CANDIDATE, step=place.step)
         while not found.halted and found.turns < most and (not turns or found.all_turns < turns):
             found.failed += await asyncio.gather(
-                *(_ask(door, place, free, f"{found.all_turns} {number} {luck.random()}") for number in range(WAVE))
+                *(_ask(door, place, free, f"{number} {uuid4().hex}") for number in range(WAVE))
             )
             await _look(door, place, found)
         found.seconds = time.monotonic() - started
@@ -173,12 +175,12 @@ def _is_breach(contract: Contract, sums: Mapping[str, Mapping[str, float]], turn
     return any(each.is_breach for each in judge(contract, trial, current))
 
 
-def judged(bad: Mapping[str, Tried], good: Sequence[Tried], false: int, *, most: int) -> Proof:
+def judged(bad: Mapping[str, Tried], good: Sequence[Tried], false: int) -> Proof:
     """Make claims of what became of them."""
     claims = [
         Claim(
-            f"a {kind} candidate is halted for it, within the {most} turns that it may have",
-            bool(each.halted) and _names(BAD[kind][1]) in each.halted and each.turns <= most,
+            f"a {kind} candidate is halted for it, within the {MOST} turns that it may have",
+            bool(each.halted) and _names(BAD[kind][1]) in each.halted and each.turns <= MOST,
             f"{each.halted or 'not halted'}; {each.seconds:.0f} s, {each.all_turns} turns of all people",
         )
         for kind, each in bad.items()

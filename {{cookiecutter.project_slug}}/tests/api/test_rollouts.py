@@ -177,7 +177,7 @@ async def guarded(running):
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("kind", "step"), [("wrong", "percent:10"), ("dear", "percent:50")])
+@pytest.mark.parametrize(("kind", "step"), [("wrong", "percent:10"), ("dear", "percent:50"), ("wrong", "percent:100")])
 async def test_a_bad_candidate_is_halted_within_its_turns(rolled, http, place, kind, step):
     running, _ = rolled
     place = replace(place, step=step)
@@ -217,6 +217,25 @@ async def test_a_slow_candidate_is_halted_though_its_answers_are_right(rolled, h
     finally:
         running.service.usecases[place.name] = case
     assert "slow turns" in found.halted, found
+
+
+async def test_what_one_person_repeats_halts_nothing_and_the_same_of_many_does(rolled, http, place, vendor):
+    running, _ = rolled
+    await start(http, place, "percent:50")
+    found = await arms(http, place, place.people)
+    trial = [headers for headers, arm in zip(place.people, found, strict=True) if arm == "trial"]
+    vendor.plan(place.mark, "alien*")
+    async with guarded(running):
+        for _ in range(12):
+            await asked(http, place, trial[0])
+        await asyncio.sleep(0.5)
+        told = (await http.get(place.moves, headers=place.operator)).json()
+        assert told["halted"] == "" and told["watched"]["sums"]["check_failures"] == 10, told
+        for headers in trial[1:] * 2:
+            await asked(http, place, headers)
+        await asyncio.sleep(0.5)
+    told = (await http.get(place.moves, headers=place.operator)).json()
+    assert "check failures" in told["halted"] and told["step"] == "off", told
 
 
 async def test_a_good_candidate_is_not_halted(rolled, place):

@@ -66,6 +66,22 @@ def test_a_use_case_that_opens_is_held_against_its_own_contract():
     assert too_high(judge(contract(), tally("current", 400, slow=20), None)) == set()
 
 
+def test_nothing_is_promised_of_turns_that_take_longer_than_another_limit():
+    opening = tally("current", 400, slow=80)
+    assert too_high(judge(contract(), opening, None)) == {"slow"}
+    assert [one.metric for one in judge(contract(slow_ms=500), opening, None)] == ["errors"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_breach_has_to_stand_without_those_few_who_weigh_most(metric):
+    current, bad = tally("current", 500, cost=125), tally("terse", 100, **{"cost": 25, metric: 80})
+    few = [tally("terse", 40, **{metric: 40}), tally("terse", 40, **{metric: 40}), tally("terse", 20)]
+    many = [tally("terse", 2, **{metric: 2})] * 40 + [tally("terse", 2)] * 10
+    assert too_high(judge(contract(), bad, current, few)) == set()
+    assert too_high(judge(contract(), bad, current, many)) == {metric}
+    assert too_high(judge(contract(least_people=1), bad, current, few)) == {metric}
+
+
 def test_the_finding_is_told_in_words_and_dollars():
     current, dear = tally("current", 500, cost=125), tally("terse", 60, cost=60)
     (breach,) = [one for one in judge(contract(), dear, current) if one.is_breach]

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert
 
+from app.control.comparison import METRICS
 from app.control.flag_sources import OwnTable
 from app.control.flags import Flags
 from app.control.rollout import Rollouts
@@ -45,21 +46,31 @@ class Ground:
     async def start(self, step="percent:10"):
         return await self.desk.start(self.case, "small", step, WHY)
 
-    async def seen(self, arm, times, *, ago=0.0, thumbs="", **more):
-        """Write turns of an arm into the ledger."""
+    def guarded_by(self, **guard):
+        """Let the contract say more of its guard."""
+        said = {f"rollout.guard.{name}": value for name, value in guard.items()}
+        self.case = replace(self.case, contract=changed(self.case.contract, said))
+        self.guard = RolloutGuard(self.database, {NAME: self.case}, self.desk)
+
+    async def seen(self, arm, times, *, ago=0.0, thumbs="", people=60, **more):
+        """Write turns of an arm into the ledger, of so many people, or of the one who is named."""
         at = datetime.now(UTC) - timedelta(minutes=ago)
         row = {
-            "started_at": at, "usecase": NAME, "channel": "api", "user_id": "sam", "unit": "", "trace_id": "",
+            "usecase": NAME, "channel": "api", "unit": "", "trace_id": "",
             "arm": arm, "outcome": "answered_model", "reason": "", "question": "?", "latency_ms": 100.0, "skipped": [],
             "findings": [], "cost_usd": Decimal("0.001"), **more,
         }  # fmt: skip
-        rows = [{"id": uuid4(), **row} for _ in range(times)]
+        who = [people] if isinstance(people, str) else [f"{arm}-{number}" for number in range(people)]
+        rows = [
+            {"id": uuid4(), "user_id": who[number % len(who)], **row, "started_at": at + timedelta(microseconds=number)}
+            for number in range(times)
+        ]
         async with self.database.work() as work:
             await work.run(insert(turns), rows)
             if thumbs:
                 await work.sql(
                     "INSERT INTO feedback (turn_id, user_id, thumbs)"
-                    " SELECT unnest(CAST(:ids AS uuid[])), 'sam', :thumbs",
+                    " SELECT id, user_id, :thumbs FROM turns WHERE id = ANY(:ids)",
                     ids=[row["id"] for row in rows],
                     thumbs=thumbs,
                 )
@@ -174,15 +185,81 @@ async def test_a_stage_is_not_left_before_it_has_seen_enough_or_while_it_is_too_
         await ground.guard.advance(ground.case, WHY, anyway=True)
 
 
-async def test_after_most_turns_a_stage_has_passed_and_is_not_looked_at_again(ground):
-    ground.case = replace(ground.case, contract=changed(ground.case.contract, {"rollout.guard.most_turns": 40}))
-    ground.guard = RolloutGuard(ground.database, {NAME: ground.case}, ground.desk)
+async def test_a_candidate_that_turns_bad_late_is_halted_all_the_same(ground):
+    ground.guarded_by(most_turns=200)
     await ground.start()
+    await ground.seen("current", 4000, people=1000)
+    await ground.seen("small", 4000, people=1000)
+    assert await ground.guard.look() == []
+    await ground.seen("current", 200)
+    await ground.seen("small", 40, outcome="failed_model")
+    (moved,) = await ground.guard.look()
+    assert "errors: 20.0% of the turns after 200 turns" in moved.after.halted
+
+
+async def test_what_few_people_repeat_halts_nothing_and_the_same_of_more_does(ground):
+    await ground.start()
+    await ground.seen("current", 1000, people=200)
+    await ground.seen("small", 30)
+    await ground.seen("small", 10, people="rita", outcome="failed_model")
+    await ground.seen("small", 200, people="the batch", channel="job", outcome="failed_model")
+    assert await ground.guard.look() == []
+    seen = await ground.guard.standing(ground.case)
+    assert (seen.turns, seen.candidate.people) == (50, 32), "ten of the batch"
+    await ground.seen("small", 10, outcome="failed_model")
+    assert "errors" in (await ground.guard.look())[0].after.halted
+
+
+async def test_a_few_testers_are_judged_and_a_contract_may_ask_for_fewer(ground):
+    await ground.start()
+    await ground.seen("current", 500)
+    await ground.seen("small", 20, people=2, outcome="failed_model")
+    assert await ground.guard.look() == []
+    ground.guarded_by(least_people=2)
+    assert "errors" in (await ground.guard.look())[0].after.halted
+    ground.guarded_by(least_people=3)
+    await ground.start()
+    await ground.seen("current", 500)
+    await ground.seen("small", 30, people=3, outcome="failed_model")
+    assert "errors" in (await ground.guard.look())[0].after.halted
+
+
+async def test_a_stage_is_not_left_before_enough_people_have_seen_it(ground):
+    await ground.start("percent:1")
     await ground.seen("current", 100)
-    await ground.seen("small", 40)
+    await ground.seen("small", 30, people=2)
+    with pytest.raises(BadInput, match=r"Only 20 turns of 2 people count .* wants 30 of 3 people"):
+        await ground.guard.advance(ground.case, WHY)
+    await ground.seen("small", 10, people="tess")
+    assert (await ground.guard.advance(ground.case, WHY)).after.step == "percent:10"
+
+
+async def test_at_100_per_cent_a_candidate_is_held_against_the_current_one_as_it_was(ground):
+    ground.guarded_by(slow_ms=2000)
+    contract = changed(ground.case.contract, {"latency.p95_ms": 8000})
+    ground.case = replace(ground.case, contract=contract)
+    ground.guard = RolloutGuard(ground.database, {NAME: ground.case}, ground.desk)
+    await ground.seen("", 160, ago=60)
+    await ground.seen("", 40, ago=60, latency_ms=5000.0)
+    await ground.start("percent:100")
+    await ground.seen("small", 160)
+    await ground.seen("small", 40, latency_ms=5000.0)
     assert await ground.guard.look() == []
-    await ground.seen("small", 200, outcome="failed_model")
-    assert await ground.guard.look() == []
+    seen = await ground.guard.standing(ground.case)
+    assert [one.metric for one in seen.judged] == list(METRICS)
+    assert seen.current.turns == 200 and seen.current.sums["slow"] == 40
+    await ground.seen("small", 400, cost_usd=Decimal("0.01"))
+    assert "cost" in (await ground.guard.look())[0].after.halted
+
+
+async def test_at_100_per_cent_with_nothing_before_the_contract_is_what_counts(ground):
+    await ground.seen("", 20, ago=60)
+    await ground.start("percent:100")
+    await ground.seen("small", 60)
+    seen = await ground.guard.standing(ground.case)
+    assert seen.current is None and [one.metric for one in seen.judged] == ["errors", "slow"]
+    await ground.seen("small", 20, outcome="failed_model")
+    assert "errors" in (await ground.guard.look())[0].after.halted
 
 
 async def test_every_move_is_an_event_and_can_be_undone(ground):
@@ -236,4 +313,4 @@ async def test_the_ledger_keeps_the_arm_and_rows_of_an_older_release_have_none(g
     await ground.seen("small", 1)
     async with ground.database.work() as work:
         found = (await work.sql("SELECT id, arm FROM turns")).one()
-        assert found.arm == "small" and (await ledger.story(work, found.id, user_id="sam"))["arm"] == "small"
+        assert found.arm == "small" and (await ledger.story(work, found.id, user_id="small-0"))["arm"] == "small"
