@@ -21,17 +21,20 @@ def embeddings(
         Action, typer.Argument(help="list the spaces, start the change, or activate or retire one")
     ] = "list",
     name: Annotated[str, typer.Argument(help="the space to activate or to retire")] = "",
+    because: Annotated[
+        str, typer.Option("--because", help="why; kept in the audit; `list` needs none, the others do")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="print the list as JSON")] = False,
 ) -> None:
     """List the spaces of vectors, or change which is searched; exits 1 until it is the configured one, and whole."""
     if (action in ("activate", "retire")) != bool(name):
         raise BadInput("`activate` and `retire` need the name of a space, `list` and `start` take none.")
     if action == "start":
-        out.print(in_place(_start), markup=False)
+        out.print(in_place(lambda service: _start(service, because)), markup=False)
     elif action == "activate":
-        out.print(in_place(lambda service: _activate(service, name)), markup=False)
+        out.print(in_place(lambda service: _activate(service, name, because)), markup=False)
     elif action == "retire":
-        is_gone = in_place(lambda service: service.embedding.retire(name))
+        is_gone = in_place(lambda service: service.embedding.retire(name, operator(), because))
         out.print(
             f"{name} is {'deleted' if is_gone else 'out of use; the same command again deletes it'}", markup=False
         )
@@ -39,13 +42,13 @@ def embeddings(
         raise typer.Exit(0 if in_place(lambda service: _list(service, as_json=json)) else 1)
 
 
-async def _start(service: "Service") -> str:
-    job_id = await service.embedding.start(operator())
+async def _start(service: "Service", because: str) -> str:
+    job_id = await service.embedding.start(operator(), because)
     return f"queued as job {job_id}" if job_id else "it is queued already; `app embeddings` shows how far it is"
 
 
-async def _activate(service: "Service", name: str) -> str:
-    job_id = await service.embedding.activate(name, operator())
+async def _activate(service: "Service", name: str, because: str) -> str:
+    job_id = await service.embedding.activate(name, operator(), because)
     return f"{name} is searched once job {job_id} has filled its gaps" if job_id else f"{name} is searched from now on"
 
 

@@ -182,11 +182,11 @@ class Flags:
         return switches.tool_off(self.off, usecase, tool)
 
     def notice(self, who: Principal | None = None) -> tuple[Notice, ...]:
-        """Say what is off for this person and until when; without one, all that stops turns."""
+        """Say what is off for this person and until when (all, to who may turn it); without one, what stops turns."""
         return tuple(
             Notice(subject, text, off.until)
             for subject, off in self.off.items()
-            if (text := switches.told(subject, self._subjects.cases, who))
+            if (text := switches.told(subject, self._subjects, who))
         )
 
     # Changing

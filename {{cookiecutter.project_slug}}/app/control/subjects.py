@@ -1,6 +1,6 @@
 """What there is to turn off: use cases, models, providers, tools, groups, units; and what a name means in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.domain.access import EVERYONE
@@ -10,15 +10,23 @@ from app.store import subjects as seen
 from app.store.db import Database
 
 
+def _no_doors(_: UseCase) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """`models` are written `provider:name`; `groups` are those that config/ names; the database knows of more."""
+    """`models` are written `provider:name`; `groups` are those that config/ names; the database knows of more.
+
+    `doors` gives the models that answers of a use case may come from, written in the same way.
+    """
 
     database: Database
     cases: Mapping[str, UseCase] = field(default_factory=dict)
     models: Iterable[str] = ()
     groups: Iterable[str] = ()
     units: Iterable[str] = ()
+    doors: Callable[[UseCase], Collection[str]] = _no_doors
 
     async def known(self) -> dict[str, str]:
         """Give each subject with its title, in the order in which people look for them."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from app.domain.identity import Principal
+from app.control.subjects import Subjects
+from app.domain.identity import Permission, Principal
 from app.domain.job import Pauses
 from app.domain.switch import EVERYTHING, Off
-from app.domain.usecase import UseCase
 
 Offs = Mapping[str, Off]
 
@@ -45,14 +45,40 @@ def tool_off(off: Offs, usecase: str, tool: str) -> str:
     return found.told if found else ""
 
 
-def told(subject: str, cases: Mapping[str, UseCase], who: Principal | None) -> str:
-    """Say to this person that something is off; "" where it is none of theirs. Without a person all pauses are told."""
-    kind, _, name = subject.partition(":")
+def told(subject: str, known: Subjects, who: Principal | None) -> str:
+    """Say to this person that something is off; "" where it is none of theirs.
+
+    Whoever may turn switches is told of every one. Without a person all pauses are told.
+    """
     if subject == EVERYTHING:
         return "The AI is paused."
-    if kind == "unit" and (who is None or who.unit == name):
-        return f"The AI is paused for the business unit {name}."
-    if kind == "group" and (who is None or name in who.groups):
-        return f"The AI is paused for the group {name}."
-    case = cases.get(subject)
-    return f"{case.contract.title} is paused." if case and (who is None or case.admits(who)) else ""
+    kind, colon, name = subject.partition(":")
+    is_keeper = who is not None and who.may(Permission.FLIP_SWITCHES)
+    if kind == "unit":
+        is_theirs = who is None or is_keeper or who.unit == name
+        return f"The AI is paused for the business unit {name}." if is_theirs else ""
+    if kind == "group":
+        is_theirs = who is None or is_keeper or name in who.groups
+        return f"The AI is paused for the group {name}." if is_theirs else ""
+    if not colon:
+        case = known.cases.get(subject)
+        is_theirs = case is not None and (who is None or is_keeper or case.admits(who))
+        return f"{case.contract.title} is paused." if case and is_theirs else ""
+    if is_keeper:
+        return f"{'Every model of' if kind == 'provider' else f'The {kind}'} {name} is turned off."
+    # It stops no turn: only those who would notice are told.
+    return _missed(kind, name, known, who) if who is not None else ""
+
+
+def _missed(kind: str, name: str, known: Subjects, who: Principal) -> str:
+    mine = [case for case in known.cases.values() if case.admits(who)]
+    if kind == "tool":
+        place, _, tool = name.rpartition(".")
+        has_it = any(
+            one.name == tool and one.admits(who) for case in mine if place in ("", case.name) for one in case.tools
+        )
+        return f"Some answers come without the tool {tool}." if has_it else ""
+    doors = [door.partition(":") for case in mine for door in known.doors(case)]
+    if name not in [provider if kind == "provider" else model for provider, _, model in doors]:
+        return ""
+    return f"Some answers come without {'the models of' if kind == 'provider' else 'the model'} {name}."

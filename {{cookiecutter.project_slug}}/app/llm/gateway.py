@@ -18,7 +18,7 @@ from app.errors import DeadlinePassed, ModelFailed
 from app.llm import extractive, request, revision, routing
 from app.llm.asking import NO_MODEL, Models, no_evidence, roles
 from app.llm.calls import Caller
-from app.llm.catalog import Catalog, Tokens
+from app.llm.catalog import Catalog, ModelRef, Tokens
 from app.llm.preview import Preview, preview_of
 from app.llm.privacy import PRIVATE
 from app.llm.prompts import Prompt
@@ -92,8 +92,13 @@ class Gateway:
 
     def has_model(self, usecase: UseCase) -> bool:
         """Say whether a model can be reached for this use case: a role of its ladder or routes has one, with a key."""
+        return bool(self.refs(usecase))
+
+    def refs(self, usecase: UseCase) -> set[ModelRef]:
+        """Give the models that can be reached for this use case."""
         prompts = [None, *usecase.prompts.values()]
-        return any(self.models.ref(role, prompt) for role in roles(usecase) for prompt in prompts)
+        found = (self.models.ref(role, prompt) for role in roles(usecase) for prompt in prompts)
+        return {ref for ref in found if ref is not None}
 
     def most_usd(self, usecase: UseCase) -> Decimal:
         """Give the most US dollars that one turn can cost: nothing where no model can be reached."""
@@ -115,13 +120,10 @@ class Gateway:
         On the first turn that would stop the loop for up to some seconds.
         """
         for usecase in usecases:
-            prompts = (None, *usecase.prompts.values())
-            refs = {self.models.ref(role, prompt) for role in roles(usecase) for prompt in prompts}
-            for ref in refs:
-                if ref is not None:
-                    self._catalog.price(ref, Tokens(1, 1))
-                    if usecase.tools:
-                        self._providers.models.model(ref)
+            for ref in self.refs(usecase):
+                self._catalog.price(ref, Tokens(1, 1))
+                if usecase.tools:
+                    self._providers.models.model(ref)
 
     async def aclose(self) -> None:
         """Close the connections to the vendors."""

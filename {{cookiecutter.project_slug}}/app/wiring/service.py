@@ -210,7 +210,7 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
     on = ground(settings, dispatch)
     gateway = Gateway(on.models, on.providers, limits=vendors.call_limits(settings), turnstile=on.turnstile)
     spending = Budgets(gateway.most_usd, budgets.parse(_own(settings, "budgets")))
-    flags = switches.flags(on, spending.units.units)
+    flags = switches.flags(on, spending.units.units, lambda case: [str(ref) for ref in gateway.refs(case)])
     library, before = documents(on), limiting(on, _own(settings, "limits"))
     asking = turns(on, flags=flags, gateway=gateway, library=library, limiting=before, budgets=spending)
     guarded = rolling(on, asking.rollouts, flags=flags, gateway=gateway)

@@ -1,6 +1,6 @@
 """The switches put together: where flags live, what there is to turn off, and which flags there are from the start."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -21,8 +21,11 @@ FILE = "config/flags.toml"
 _WRITTEN = ("key", "owner", "expires_on", "reason")
 
 
-def flags(on: Ground, units: Iterable[str]) -> Flags:
-    """Build the flags; `units` are those of config/budgets.toml. Raises CannotStart for a flag that cannot be read."""
+def flags(on: Ground, units: Iterable[str], doors: Callable[[UseCase], Collection[str]]) -> Flags:
+    """Build the flags; `units` are those of config/budgets.toml, `doors` gives the models of a use case.
+
+    Raises CannotStart for a flag that cannot be read.
+    """
     settings = on.settings
     made = Flags(
         _source(settings, on),
@@ -35,6 +38,7 @@ def flags(on: Ground, units: Iterable[str]) -> Flags:
             models=tuple(_models(on.models, settings)),
             groups=(*_groups(on), *_of_people(settings, "groups")),
             units=(*units, *_of_people(settings, "unit")),
+            doors=doors,
         ),
         glass=BreakGlass(paused=settings.paused, file=settings.paused_file),
     )

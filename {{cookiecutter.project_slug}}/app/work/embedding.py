@@ -21,9 +21,9 @@ from app.llm.embeddings import ModelIsOff, NoVector
 from app.llm.request import CHARS_PER_TOKEN
 from app.retrieval.embed import Embedder
 from app.retrieval.spaces import AT_ONCE, BUDGET, Spaces
-from app.store import booking, chunks, embedding_jobs, jobs, spaces, vectors_cache
+from app.store import audit, booking, chunks, embedding_jobs, jobs, spaces, vectors_cache
 from app.store.booking import Payer
-from app.store.db import Database
+from app.store.db import Database, Work
 from app.store.spaces import Missing, Space, Standing
 from app.telemetry import tracing
 from app.work.outbox import Relay
@@ -121,10 +121,14 @@ class Embedding:
         if estimate.cost_usd is not None and estimate.cost_usd > self.most_usd:
             log.warning("embedding.too_dear", space=wanted.name, **_shown(estimate), cure="app embeddings start")
             return None
-        return await self.start(SERVICE)
+        return await self.start(SERVICE, "config/models.toml names another model than before")
 
-    async def start(self, who: str) -> UUID | None:
-        """Queue it whatever it costs; None when it is queued already. Raises BadInput without a model to call."""
+    async def start(self, who: str, because: str) -> UUID | None:
+        """Queue it whatever it costs; None when it is queued already.
+
+        Raises BadInput without a model to call, or without a reason.
+        """
+        _ensure_reason(because)
         wanted = self.models.wanted
         if wanted is None:
             raise BadInput("The model of config/models.toml, embeddings.model, has no key or address here.")
@@ -136,30 +140,45 @@ class Embedding:
                 return None
             what = {"space": wanted.name, "maker": dict(self.models.maker), "wished": True}
             id = await self._queue(work, who, {**what, "estimate": _shown(estimate)}, total=estimate.chunks)
+            await _note(work, "start", wanted.name, by=who, because=because, after=_shown(estimate))
         log.info("embedding.queued", space=wanted.name, job_id=str(id), **_shown(estimate))
         return id
 
-    async def activate(self, name: str, who: str) -> UUID | None:
-        """Search this space from now on; where it has gaps, once the job is done whose id this gives."""
-        async with self.ingest_database.work() as work:
-            space = await spaces.named(work, name)
-            if space.status != "active":
-                await spaces.revive(work, space)
-            if await spaces.activate(work, space):
-                self.spaces.forget()
-                return None
-        async with self.database.work() as work:
-            return await self._queue(work, who, {"space": name}, total=0)
+    async def activate(self, name: str, who: str, because: str) -> UUID | None:
+        """Search this space from now on; where it has gaps, once the job is done whose id this gives.
 
-    async def retire(self, name: str) -> bool:
-        """Stop building a space; one that is out of use already is deleted, which is True."""
-        async with self.ingest_database.work() as work:
-            before = await spaces.named(work, name)
-            space = await spaces.retire(work, name)
-            if before.status == "retired":
-                await spaces.drop(work, space)
+        Raises NotFound, Conflict, and BadInput without a reason.
+        """
+        # The role that writes spaces may not write the audit: what cannot be noted is not done.
+        async with self.database.work() as noting:
+            before = {"status": (await spaces.named(noting, name)).status}
+            await _note(noting, "activate", name, by=who, because=because, before=before, after={"status": "active"})
+            async with self.ingest_database.work() as work:
+                space = await spaces.named(work, name)
+                if space.status != "active":
+                    await spaces.revive(work, space)
+                is_whole = await spaces.activate(work, space)
+            id = None if is_whole else await self._queue(noting, who, {"space": name}, total=0)
+        if is_whole:
+            self.spaces.forget()
+        return id
+
+    async def retire(self, name: str, who: str, because: str) -> bool:
+        """Stop building a space; one that is out of use already is deleted, which is True.
+
+        Raises NotFound, Conflict, and BadInput without a reason.
+        """
+        async with self.database.work() as noting:
+            before = await spaces.named(noting, name)
+            is_gone = before.status == "retired"
+            said = {"before": {"status": before.status}, "after": {"status": "deleted" if is_gone else "retired"}}
+            await _note(noting, "retire", name, by=who, because=because, **said)
+            async with self.ingest_database.work() as work:
+                space = await spaces.retire(work, name)
+                if is_gone:
+                    await spaces.drop(work, space)
         self.spaces.forget()
-        return before.status == "retired"
+        return is_gone
 
     async def standings(self) -> Sequence[Standing]:
         """Give every space and how far it is."""
@@ -200,7 +219,7 @@ class Embedding:
                 work, wanted.name, ended_within_s=self.again_s
             ):
                 return
-        await self.start(SERVICE)
+        await self.start(SERVICE, "its job has failed")
 
     async def daily(self) -> None:
         """Forget vectors of texts that are gone, and spaces that have been out of use for long."""
@@ -318,6 +337,17 @@ class Embedding:
 
     def _wanted_name(self) -> str:
         return self.models.wanted.name if self.models.wanted else ""
+
+
+def _ensure_reason(because: str) -> None:
+    if not because.strip():
+        raise BadInput("Say why: the reason is kept in the audit.", errors=[{"field": "reason", "wrong": "empty"}])
+
+
+async def _note(work: Work, what: str, space: str, *, by: str, because: str, **said: Any) -> None:
+    _ensure_reason(because)
+    action, subject = f"embeddings.{what}", f"embeddings/{space}"
+    await audit.note(work, actor=by, action=action, subject=subject, reason=because.strip(), **said)
 
 
 def _shown(estimate: Estimate) -> dict[str, Any]:

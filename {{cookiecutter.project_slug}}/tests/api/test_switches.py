@@ -25,6 +25,7 @@ Headers = dict[str, str]
 As = Callable[[str], Headers]
 FLAGS = "/v1/admin/flags"
 GENEROUS_S = 30.0
+WITHOUT = "Some answers come without"
 
 
 async def flip(client: httpx2.AsyncClient, who: Headers, subject: str, *, on: bool, **more: Any) -> httpx2.Response:
@@ -226,6 +227,36 @@ async def test_without_its_model_a_use_case_goes_down_the_ladder_and_says_so(
     assert [skip["reason"] for skip in told["skipped"]] == [f"{name.replace(':', ' ', 1)} is turned off"]
     assert vendor.state.count == calls, "no call was made, for a vector neither"
     assert (await asking.ask(as_("sam.reyes"), LEAVE["question"], usecase="handbook"))["outcome"] == "answered_model"
+
+
+@pytest.mark.proves("CTL-1")
+@pytest.mark.parametrize(
+    ("subject", "operator", "asker"),
+    [
+        ("model", "The model {} is turned off.", f"{WITHOUT} the model {{}}."),
+        ("provider:openai", "Every model of openai is turned off.", f"{WITHOUT} the models of openai."),
+        ("provider:anthropic", "Every model of anthropic is turned off.", ""),
+        ("tool:look_up_order", "The tool look_up_order is turned off.", f"{WITHOUT} the tool look_up_order."),
+        ("tool:agent.issue_refund", "The tool agent.issue_refund is turned off.", f"{WITHOUT} the tool issue_refund."),
+        ("unit:Finance", "The AI is paused for the business unit Finance.", ""),
+    ],
+)  # fmt: skip
+async def test_who_turns_switches_reads_of_each_and_an_asker_of_what_their_answers_miss(
+    asking: Asking, as_: As, subject: str, operator: str, asker: str
+) -> None:
+    model = next(iter(asking.service.gateway.refs(asking.service.usecases["handbook"]))).name
+    if subject == "model":
+        subject = f"model:{model}"
+
+    async def told(person: str) -> list[str]:
+        status = (await asking.client.get("/v1/status", headers=as_(person))).json()
+        assert not status["paused"]
+        return [notice["text"] for notice in status["notices"]]
+
+    async with off(asking.client, as_, subject):
+        assert await told("olga.petrov") == [operator.format(model)]
+        assert await told("sam.reyes") == ([asker.format(model)] if asker else [])
+    assert await told("olga.petrov") == []
 
 
 @pytest.mark.proves("CTL-1")

@@ -11,10 +11,11 @@ from app.cli import embeddings, ledger
 from app.cli.session import in_place
 from app.errors import BadInput, Conflict, NotFound
 from app.settings import ROOT
-from app.store import jobs
+from app.store import audit, jobs
 from tests.conftest import SECRET
 
 SPACE = "openai:text-embedding-3-small"
+WHY = ("--because", "finds more")
 
 
 @pytest.fixture
@@ -60,23 +61,45 @@ def work():
     return in_place(done)
 
 
+def noted():
+    """Give what the audit has of spaces, the oldest first: what was done to which, why, and what came of it."""
+
+    async def read(service):
+        async with service.database.work() as opened:
+            return await audit.found(opened, audit.Wanted(action="embeddings."), limit=10)
+
+    rows = reversed(in_place(read))
+    return [
+        (row["action"], row["subject"].removeprefix("embeddings/"), row["reason"], row["after"].get("status"))
+        for row in rows
+        if row["actor"].startswith("cli:")
+    ]
+
+
 @pytest.mark.proves("CST-1", "OPS-3")
 def test_an_operator_sees_what_a_change_takes_starts_it_and_goes_back(run):
     code, said = run("embeddings")
     assert code == 1 and "lexical-1" in said and f"to fill {SPACE}: 0 chunks, about 0 tokens, at most $0.0000" in said
-    assert "queued as job" in run("embeddings", "start")[1]
-    assert "queued already" in run("embeddings", "start")[1]
+    assert "queued as job" in run("embeddings", "start", *WHY)[1]
+    assert "queued already" in run("embeddings", "start", *WHY)[1]
     assert work() == 1
 
     code, said = run("embeddings", "--json")
     active, retired = json.loads(said)
     assert code == 0 and (active["name"], active["status"], active["is_configured"]) == (SPACE, "active", True)
     assert (retired["name"], retired["status"]) == ("lexical-1", "retired")
-    assert "is searched from now on" in run("embeddings", "activate", "lexical-1")[1]
+    assert "is searched from now on" in run("embeddings", "activate", "lexical-1", *WHY)[1]
     assert run("embeddings")[0] == 1, "the configured one is not searched"
-    assert run("embeddings", "activate", SPACE)[0] == 0 and run("embeddings")[0] == 0
-    assert "deleted" in run("embeddings", "retire", "lexical-1")[1]
+    assert run("embeddings", "activate", SPACE, *WHY)[0] == 0 and run("embeddings")[0] == 0
+    assert "deleted" in run("embeddings", "retire", "lexical-1", *WHY)[1]
     assert [row["name"] for row in json.loads(run("embeddings", "--json")[1])] == [SPACE]
+
+    assert noted() == [
+        ("embeddings.start", SPACE, "finds more", None),
+        ("embeddings.activate", "lexical-1", "finds more", "active"),
+        ("embeddings.activate", SPACE, "finds more", "active"),
+        ("embeddings.retire", "lexical-1", "finds more", "deleted"),
+    ]
 
     (row,) = json.loads(run("ledger", "--json")[1])
     assert (row["kind"], row["calls"], row["model"]) == ("embed", 1, SPACE) and row["user_id"].startswith("cli:")
@@ -94,8 +117,11 @@ def test_a_model_that_cannot_be_called_from_here_is_said(run):
     [
         (("activate",), BadInput, "need the name of a space"),
         (("list", "x"), BadInput, "take none"),
-        (("activate", "x"), NotFound, "there are: lexical-1"),
-        (("retire", "lexical-1"), Conflict, "activate another space first"),
+        (("start",), BadInput, "Say why"),
+        (("activate", "lexical-1"), BadInput, "Say why"),
+        (("retire", "lexical-1", "--because", " "), BadInput, "Say why"),
+        (("activate", "x", *WHY), NotFound, "there are: lexical-1"),
+        (("retire", "lexical-1", *WHY), Conflict, "activate another space first"),
     ],
 )
 def test_a_call_that_is_wrong_says_what_is_allowed(run, words, error, said):

@@ -120,6 +120,10 @@ async def test_everybody_reads_on_every_page_that_the_ai_is_off(
     client: httpx2.AsyncClient, seen: Seen, service: Service
 ) -> None:
     await turn(client, seen("olga.petrov"), subject="unit:Support", to="off")
+    await turn(client, seen("olga.petrov"), subject="tool:look_up_order", to="off")
+    pages = {who: (await client.get("/console/turns", headers=seen(who))).text for who in ("olga.petrov", "hana.lind")}
+    assert "The tool look_up_order is turned off." in pages["olga.petrov"]
+    assert "Some answers come without the tool look_up_order." in pages["hana.lind"]
     told = "The AI is paused for the business unit Support."
     assert told in (await client.get("/console/jobs", headers=seen("olga.petrov"))).text
     assert told not in (await client.get("/console/reviews", headers=seen("hana.lind"))).text

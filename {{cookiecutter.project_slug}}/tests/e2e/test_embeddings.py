@@ -179,7 +179,7 @@ async def test_a_killed_worker_is_followed_by_one_that_goes_on_and_searches_neve
         config(f'model = "{SPACE}"\ntexts_per_s = 250')
         asker = asyncio.create_task(asking())
         # The workers still run with the older configuration.
-        started = await asyncio.to_thread(stack.run, "embeddings", "start")
+        started = await asyncio.to_thread(stack.run, "embeddings", "start", "--because", "a test")
         assert started.returncode == 0, started.stderr
         with psycopg.connect(stack.engines.database_url, autocommit=True) as owner:
             await until(lambda: owner.execute("SELECT to_regclass('vectors_2')").fetchone()[0])

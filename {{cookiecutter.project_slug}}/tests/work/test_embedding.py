@@ -147,7 +147,7 @@ async def test_a_new_space_is_searched_only_once_it_is_whole_and_each_call_is_in
     embedding = desk.with_model(MODEL)
     await embedding.notice()
     assert (await embedding.spaces.question("doors")).space == "lexical-1"
-    assert await embedding.start("ada") is None, "it is queued already"
+    assert await embedding.start("ada", "a test") is None, "it is queued already"
     job = await desk.job()
     assert job.kind == "embed" and job.total == 4 and job.input["estimate"]["chunks"] == 4
 
@@ -196,7 +196,7 @@ async def test_what_was_embedded_before_costs_nothing_also_after_its_space_is_go
     await back.notice()
     await desk.run(back)
     assert await desk.statuses() == {"lexical-1": "active", MODEL: "retired"}
-    assert await back.retire(MODEL) and await desk.statuses() == {"lexical-1": "active"}
+    assert await back.retire(MODEL, "ada", "a test") and await desk.statuses() == {"lexical-1": "active"}
 
     asked = len(sent(vendor))
     again = desk.with_model(MODEL)
@@ -303,12 +303,12 @@ async def test_another_model_has_another_space_beside_it_and_one_can_go_back(des
     assert (await second.spaces.question("doors")).vector.shape == (32,)
 
     await desk.put("gates")
-    back = await second.activate(MODEL, "ada")
+    back = await second.activate(MODEL, "ada", "a test")
     assert back is not None and (await second.spaces.question("doors")).space == name
     await desk.run(second, await desk.job(back))
     assert (await second.spaces.question("doors")).space == MODEL
     assert await desk.with_model(OTHER, dimensions=32).notice() is None, "the next process does not overrule it"
-    assert await second.activate(MODEL, "ada") is None
+    assert await second.activate(MODEL, "ada", "a test") is None
 
 
 async def test_a_process_that_still_runs_with_the_older_configuration_does_not_overrule_the_newer_one(desk):
@@ -332,12 +332,12 @@ async def test_a_space_that_is_given_up_ends_its_job_and_the_searched_one_cannot
     await embedding.notice()
 
     async def report(done, total, path):
-        await embedding.retire(MODEL)
+        await embedding.retire(MODEL, "ada", "a test")
 
     with pytest.raises(Conflict, match=r"given up|not being built"):
         await embedding.run(await desk.job(), lambda: None, report)
     with pytest.raises(Conflict, match="activate another"):
-        await embedding.retire("lexical-1")
+        await embedding.retire("lexical-1", "ada", "a test")
     assert await desk.statuses() == {"lexical-1": "active", MODEL: "retired"}
 
 
@@ -362,7 +362,7 @@ async def test_a_change_that_is_too_dear_waits_for_an_operator(desk):
     assert await embedding.notice() is None
     async with desk.reading.work() as work:
         assert await embedding_jobs.wished(work) == "lexical-1"
-    assert await embedding.start("ada") is not None and (await desk.job()).user_id == "ada"
+    assert await embedding.start("ada", "a test") is not None and (await desk.job()).user_id == "ada"
 
 
 async def test_a_change_takes_its_time(desk):
