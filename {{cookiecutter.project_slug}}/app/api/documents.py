@@ -13,10 +13,11 @@ from app.api.ratelimit import Visiting
 from app.api.shapes import AccessIn, DocumentOut, JobAccepted, Text
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, Forbidden, quoted
-from app.store import documents, holds
+from app.store import documents
 from app.store.documents import Document
 from app.store.jobs import Order
 from app.wiring.service import Service
+from app.work.shelf import UNSAID
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 Writer = Annotated[Principal, Depends(needs(Permission.WRITE_DOCUMENTS))]
@@ -99,7 +100,7 @@ async def send(
         )
     order = {"upload_id": str(upload_id), "title": sent.title, "access": access}
     upload = Order("upload", sent.usecase, who.user_id, who.token_groups, order, total=1)
-    return await _accept(service, response, upload)
+    return _accepted(response, await service.jobs.submit(upload))
 
 
 @router.put("/{document_id}/access", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
@@ -107,24 +108,25 @@ async def change_access(
     document_id: UUID, body: AccessIn, service: Here, who: Writer, response: Response
 ) -> JobAccepted:
     """Say who may read a document of yours; holds for every search once the job has succeeded."""
-    mine = await service.lookback.shelf.mine(who, document_id)
-    access = service.lookback.shelf.granted(who, body.model_dump())
-    order = {"document_id": str(document_id), "access": asdict(access)}
-    return await _accept(service, response, Order("access", mine.facts.usecase, who.user_id, who.token_groups, order))
+    given = body.model_dump(exclude={"reason"})
+    return _accepted(
+        response, await service.lookback.shelf.share(who, document_id, given, because=body.reason.strip() or UNSAID)
+    )
 
 
 @router.delete("/{document_id}", status_code=202, response_model=JobAccepted, responses=declared(403, 404, 409))
-async def delete_document(document_id: UUID, service: Here, who: Writer, response: Response) -> JobAccepted:
+async def delete_document(
+    document_id: UUID,
+    service: Here,
+    who: Writer,
+    response: Response,
+    reason: Annotated[Text, Query(max_length=500, description="why; kept in the audit")] = "",
+) -> JobAccepted:
     """Delete a document of yours; 409 while it is under a legal hold."""
-    mine = await service.lookback.shelf.mine(who, document_id)
-    async with service.database.work() as work:
-        await holds.refuse_one(work, who.user_id, mine.facts.usecase, span=(mine.updated_at, mine.updated_at))
-    order = {"document_id": str(document_id)}
-    return await _accept(service, response, Order("delete", mine.facts.usecase, who.user_id, who.token_groups, order))
+    return _accepted(response, await service.lookback.shelf.delete(who, document_id, because=reason.strip() or UNSAID))
 
 
-async def _accept(service: Service, response: Response, order: Order) -> JobAccepted:
-    job_id = await service.jobs.submit(order)
+def _accepted(response: Response, job_id: UUID) -> JobAccepted:
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return JobAccepted(job_id=job_id)
 

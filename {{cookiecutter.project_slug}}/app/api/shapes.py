@@ -64,13 +64,14 @@ class AccessIn(_In):
     """Who may read a document: `readers` are "everyone", "group:<name>" or "user:<id>"; the rest narrows it.
 
     `denied` names may not, whatever else they are; `classification` is a level of config/roles.toml; with `regions`
-    only people of one of them may.
+    only people of one of them may. `reason` is kept in the audit.
     """
 
     readers: Names = Field(min_length=1, max_length=50)
     denied: Names = Field([], max_length=50)
     classification: Attribute = ""
     regions: list[Attribute] = Field([], max_length=50)
+    reason: Text = Field("", max_length=500)
 
 
 class CitationOut(BaseModel):

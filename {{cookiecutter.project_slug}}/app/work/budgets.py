@@ -80,7 +80,7 @@ class BudgetKeeper:
             )
             told = {"budget": standing.kind, "name": standing.name, "period": standing.period.isoformat()}
             money = {"spent_usd": str(standing.spent), "limit_usd": str(limit.usd), "alert_share": limit.alert_share}
-            usecase = standing.name if standing.kind == "usecase" else ""
+            usecase = standing.name if standing.kind in ("usecase", "shadow") else ""
             subject = f"budgets/{standing.kind}/{standing.name}"
             await events.emit(work, "budget.warned", subject=subject, usecase=usecase, data={**told, **money})
 

@@ -1,4 +1,4 @@
-"""Documents before those who may read them: found, and given other readers by whoever sent them."""
+"""Documents before those who may read them: found, given other readers and deleted by whoever sent them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,15 +8,16 @@ from uuid import UUID
 from app.domain.access import Access, may_read, parse
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, Conflict, Forbidden
-from app.store import audit, documents, shelf
+from app.store import audit, documents, holds, shelf
 from app.store.db import Database
 from app.store.documents import Document
 from app.store.jobs import Order
 from app.store.shelf import Count, Wanted
 from app.work.jobs import Jobs
 
-# What the audit calls a change of readers.
-SHARED = "document.shared"
+# What the audit calls a change of readers, and a removal; and what it says where the API was given no reason.
+SHARED, DELETED = "document.shared", "document.deleted"
+UNSAID = "over HTTP; no reason was given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +82,14 @@ class Shelf:
                              reason=because.strip(), before=asdict(document.facts.access),
                              after=asdict(access))  # fmt: skip
         return await self.jobs.submit(Order("access", document.facts.usecase, who.user_id, who.token_groups, order))
+
+    async def delete(self, who: Principal, document_id: UUID, *, because: str) -> UUID:
+        """Delete a document of one's own, by a job whose id comes back. Raises NotFound, Forbidden, Conflict."""
+        document = await self.mine(who, document_id)
+        usecase, at = document.facts.usecase, document.updated_at
+        async with self.database.work() as work:
+            await holds.refuse_one(work, who.user_id, usecase, span=(at, at))
+            await audit.note(work, actor=who.user_id, action=DELETED, subject=str(document_id), reason=because.strip(),
+                             before=asdict(document.facts.access))  # fmt: skip
+        order = {"document_id": str(document_id)}
+        return await self.jobs.submit(Order("delete", usecase, who.user_id, who.token_groups, order))

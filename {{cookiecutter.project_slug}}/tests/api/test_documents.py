@@ -78,6 +78,28 @@ async def test_a_document_is_read_by_whom_its_owner_names_and_no_longer(
     assert (await client.get(url, headers=sam)).status_code == 404
 
 
+@pytest.mark.proves("OBS-7")
+@pytest.mark.parametrize("reason", ["the contract ended", ""])
+async def test_who_changed_and_deleted_a_document_stands_in_the_audit_with_the_reason(
+    service: Service, client: httpx2.AsyncClient, as_: As, reason: str
+) -> None:
+    sam, ada = as_("sam.reyes"), as_("olga.petrov")
+    id = (await done(service, client, await send(client, sam, readers=["group:sales"]), sam))["document_id"]
+    url, said = f"/v1/documents/{id}", {"reason": reason} if reason else {}
+    changed = await client.put(f"{url}/access", json={"readers": ["everyone"], **said}, headers=sam)
+    await done(service, client, changed, sam)
+    await done(service, client, await client.delete(url, params=said, headers=sam), sam)
+    told = (await client.get("/v1/admin/audit", params={"subject": id}, headers=ada)).json()
+    deleted, shared = (told["entries"] if isinstance(told, dict) else told)[:2]
+    assert [(row["action"], row["actor"]) for row in (shared, deleted)] == [
+        ("document.shared", "sam.reyes"),
+        ("document.deleted", "sam.reyes"),
+    ]
+    assert {row["reason"] for row in (shared, deleted)} == {reason or "over HTTP; no reason was given"}
+    assert (shared["before"]["readers"], shared["after"]["readers"]) == (["group:sales"], ["everyone"])
+    assert (deleted["before"]["readers"], deleted["after"]) == (["everyone"], None)
+
+
 @pytest.mark.proves("SEC-4")
 @pytest.mark.parametrize(
     ("data", "said"),

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+import structlog
 
 from app.domain.job import JobStatus
+from app.store import outbox
 from app.wiring.service import Service
-from app.worker.queue import QUEUE_OF_KIND
+from app.worker import queue
 from tests.api.asking import parsed
 from tests.api.serving import until
 from tests.api.test_jobs import submit
@@ -37,7 +39,7 @@ class Broker:
         if topic == "webhooks":
             self.rung.append(topic)
         else:
-            assert QUEUE_OF_KIND[payload["kind"]]
+            assert queue.QUEUE_OF_KIND[payload["kind"]]
             self.handed.append(payload["job_id"])
 
     async def work(self, service: Service) -> None:
@@ -247,3 +249,35 @@ async def test_a_source_that_is_being_read_stops_at_its_next_document(
     await house.look()
     await house.over(job)
     assert (await house.job(job))["status"] == "succeeded"
+
+
+async def test_a_letter_that_nobody_here_knows_holds_up_nobody(
+    database_copy: str, redis_url: str, as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str]] = []
+
+    def send_task(name: str, *, kwargs: dict[str, str] | None = None, **_: object) -> None:
+        sent.append((name, (kwargs or {}).get("job_id", "")))
+
+    monkeypatch.setattr(queue.celery, "send_task", send_task)
+    monkeypatch.setattr("app.work.outbox.MOST", 2)
+    async with served(make_settings(database_copy, redis_url), dispatch=queue.dispatch) as asking:
+        house = House(asking, Broker(), as_)
+        # Of a newer version, after a rollback.
+        async with asking.service.database.work() as work:
+            for _ in range(2):
+                await outbox.put(work, "job", {"job_id": str(uuid4()), "kind": "tea"})
+            await outbox.put(work, "coffee", {})
+        hook = {"name": "hook", "url": "http://127.0.0.1:9", "kinds": ["switch.flipped"], "reason": "a test"}
+        made = (await asking.client.post("/v1/admin/webhooks", json=hook, headers=house.olga)).json()
+        said = {"reason": "a test"}
+        await asking.client.post(f"/v1/admin/webhooks/{made['id']}/test", json=said, headers=house.olga)
+        with structlog.testing.capture_logs() as logs:
+            job = await house.submitted()
+            for _ in range(2):
+                await asking.service.housekeeping.often()
+        assert sent.count(("jobs.run", job)) == 1 and ("webhooks.send", "") in sent
+        strange = [(log["topic"], log["kind"]) for log in logs if log["event"] == "outbox.strange"]
+        assert sorted(strange) == [("coffee", ""), ("job", "tea"), ("job", "tea")], "each once"
+        waiting = await house.sql("SELECT id FROM outbox WHERE sent_at IS NULL")
+        assert len(waiting) == 3, "a newer worker takes them"

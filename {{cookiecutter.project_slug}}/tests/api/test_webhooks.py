@@ -1,6 +1,7 @@
 """Events through the doors: what happens here arrives at a real receiver, in ids, for those who may have it so."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ import pytest
 
 from app.store import audit
 from app.store.quoting import WITHHELD
+from tests.api.serving import changed
 from tests.listening import Listening
 
 pytestmark = pytest.mark.proves("OPS-1")
@@ -246,6 +248,31 @@ async def test_nobody_else_sees_or_changes_receivers(client: Door, as_: Any, olg
     ]
     assert [way.status_code for way in ways] == [403] * len(ways)
     assert (await client.get(f"{HOOKS}/{id}", headers=olga)).status_code == 404
+
+
+async def test_a_warning_about_shadows_goes_to_those_who_listen_to_the_use_case(
+    client: Door, olga: dict[str, str], quiet: Listening
+) -> None:
+    theirs = await made(client, olga, quiet, "budget.warned", usecases=["triage"])
+    ours = await made(client, olga, quiet, "budget.warned", usecases=["handbook"])
+    service, name = quiet.service, "handbook"
+    case = service.usecases[name]
+    case = replace(case, contract=changed(case.contract, {"shadow.share": 0.5, "shadow.per_month_usd": 1}))
+    month = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
+    async with service.database.work() as work:
+        await work.sql(
+            f"INSERT INTO budgets (kind, name, period, spent) VALUES ('shadow', :name, {month}, 2)", name=name
+        )
+    try:
+        await replace(service.housekeeping.keeper, usecases={name: case}).look()
+    finally:
+        async with service.database.work() as work:
+            await work.sql("DELETE FROM budgets WHERE kind = 'shadow' AND name = :name", name=name)
+    await quiet.send()
+    (event,) = quiet.receiver.events
+    assert (event["usecase"], event["data"]["budget"], event["data"]["name"]) == (name, "shadow", name)
+    heard = [await client.get(f"{HOOKS}/{row['id']}/deliveries", headers=olga) for row in (ours, theirs)]
+    assert [len(answer.json()) for answer in heard] == [1, 0]
 
 
 @pytest.mark.proves("REL-9")

@@ -15,6 +15,7 @@ import pytest
 from app.settings import ROOT, Settings
 from app.store import jobs
 from app.wiring.service import Service
+from tests.api.test_switches import off
 from tests.conftest import make_settings
 from tests.fakes.fixtures import RunningVendor
 from tests.turn.caching import Asking, served, with_model
@@ -154,6 +155,27 @@ async def test_while_the_embedding_model_is_away_questions_and_documents_go_by_t
             calls.append(len(embedded(vendor)) - before)
         assert all(reason.startswith("the embedding model gave no vector: ") for reason in reasons)
         assert "held back" in reasons[-1] and calls[-1] == 0, "the breaker spares a vendor that keeps failing"
+
+
+@pytest.mark.proves("CTL-1")
+async def test_while_its_provider_is_off_the_job_waits_and_uses_up_no_patience(opened, as_, vendor):
+    async with opened() as asking:
+        await upload(asking, as_("sam.reyes"), TEXT)
+    async with opened(f'model = "{SPACE}"') as asking:
+        asking.service.embedding.patience_s = 0.0
+        job_id = await embed_job(asking.service)
+
+        async def looked_at():
+            await asking.service.jobs.run(job_id)
+            async with asking.service.database.work() as work:
+                return await jobs.get(work, job_id, user_id=None)
+
+        async with off(asking.client, as_, "provider:openai"):
+            for _ in range(3):
+                job = await looked_at()
+                assert (job.status, job.attempts, job.error) == ("queued", 0, "")
+            assert not embedded(vendor)
+        assert (await looked_at()).status == "succeeded" and TEXT in "".join(embedded(vendor))
 
 
 @pytest.mark.slow
