@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "platform_0025"
-down_revision = "platform_0024"
+revision = "platform_0026"
+down_revision = "platform_0025"
 branch_labels = None
 depends_on = None
 
@@ -17,4 +17,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute(Path(__file__).with_name("0025_undo_down.sql").read_text())
+    op.execute(Path(__file__).with_name("0026_undo_down.sql").read_text())
