@@ -73,3 +73,18 @@ async def test_a_closed_incident_is_opened_again_and_the_audit_has_both(
     assert [entry["action"] for entry in entries] == ["incident.reopened", "incident.closed"]
     assert entries[0]["before"]["note"] == "seemed harmless"
     assert (await client.post(f"{url}/close", data={"reason": "now it is"}, headers=hana)).status_code == 303
+
+
+async def test_nobody_is_offered_to_close_what_became_of_their_own_question(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    turn_id = uuid4()
+    async with service.database.work() as work:
+        await incidents.open_(work, [Incident("leak", turn_id, "handbook", "hana.lind", "api", "it told")])
+        (row,) = [each for each in await incidents.listed(work) if each["turn_id"] == turn_id]
+    close = f'action="/console/incidents/{row["id"]}/close"'
+    own, other = [
+        (await client.get("/console/incidents", headers=seen(who))).text for who in ("hana.lind", "olga.petrov")
+    ]
+    assert close not in own and "Another reviewer closes what became of your own question." in own
+    assert close in other

@@ -129,3 +129,21 @@ async def test_a_dead_letter_is_listed_with_its_error_and_run_again(
     assert await status(service, job_id) == "queued"
     await service.jobs.run(UUID(job_id))
     assert await status(service, job_id) == "succeeded"
+
+
+@pytest.mark.proves("REL-9")
+async def test_a_job_that_is_not_run_again_says_so_in_place_of_the_button(
+    client: httpx2.AsyncClient, seen: Seen, service: Service
+) -> None:
+    job_id = uuid4()
+    async with service.database.work() as work:
+        await table.add(work, job_id, Order("retain", "", OLGA, ("operators",), {}), trace={})
+        job = await table.claim(work, job_id, lease_s=60)
+        assert job and job.lease
+        await table.finish(work, job.id, lease=job.lease, status=JobStatus.FAILED, error="it broke")
+    text = (await client.get(f"{JOBS}/{job_id}", headers=seen(OLGA))).text
+    assert "Not run again: the next one is submitted by the clock." in text and "Run again" not in text
+    form = {"job_id": str(job_id), "what": "replay", "reason": "try it"}
+    assert (await client.post(JOBS, data=form, headers=seen(OLGA))).status_code == 409
+    other = await failed(service, "it broke as well")
+    assert "Run again" in (await client.get(f"{JOBS}/{other}", headers=seen(OLGA))).text

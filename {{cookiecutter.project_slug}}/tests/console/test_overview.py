@@ -2,10 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import httpx2
 import pytest
@@ -84,6 +86,35 @@ async def test_a_slow_hour_is_seen_beside_what_the_contract_promises(service: Se
         {"slot": span.first, "outcome": "answered_model", "turns": 3},
     ]
     assert overview._failed(span, ended, case).rows[0] == ["13:00", "25 %"]
+
+
+def test_opinions_held_back_answers_and_money_are_drawn_in_the_hour_they_belong_to() -> None:
+    span = Span(3, 3600, SPAN.now)
+    ended = [
+        {"slot": span.first, "outcome": "refused_check", "turns": 1, "cost_usd": Decimal("0.25")},
+        {"slot": span.first, "outcome": "answered_model", "turns": 3, "cost_usd": Decimal("1.50")},
+        {"slot": span.first + 2, "outcome": "answered_model", "turns": 2, "cost_usd": Decimal("0.004")},
+        {"slot": span.first - 1, "outcome": "answered_model", "turns": 9, "cost_usd": Decimal(99)},
+    ]
+    liked = overview._liked(span, ended, [{"slot": span.first + 2, "up": 3, "said": 4}])
+    assert liked.rows == [["12:00", "—", "75 %"], ["13:00", "—", "—"], ["14:00", "75 %", "100 %"]]
+    assert overview._cost(span, ended).rows == [["12:00", "$1.75"], ["13:00", "$0.00"], ["14:00", "$0.004"]]
+
+
+async def test_what_is_left_of_the_error_budget_stands_on_the_page(
+    client: httpx2.AsyncClient, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failures(work: object, *, days: int) -> dict[str, tuple[int, int]]:
+        return {"handbook": (9, 10_000), "triage": (500, 1000)}
+
+    monkeypatch.setattr(traffic, "failures", failures)
+    monkeypatch.setattr(overview, "_KEPT", WeakKeyDictionary())
+    text = (await client.get("/console", headers=seen("olga.petrov"))).text
+    _, _, handbook = text.partition("<small>handbook</small>")
+    _, _, triage = text.partition("<small>triage</small>")
+    # The handbook's contract lets 0.1 % fail: of the 10 in ten thousand 9 are gone. Triage has used up far more.
+    assert re.search(r'<td>10 % <span class="muted small">of 0\.1 %</span>.*?class="low" width="10\.0"', handbook)
+    assert re.search(r"<td>used up <span", triage.partition("</tr>")[0])
 
 
 @pytest.mark.parametrize("hours", [1, 24, 168, 720, 5])
