@@ -8,10 +8,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy.exc import DBAPIError
 
 from app.control.flag_sources import OwnTable
-from app.control.flags import Flags, switch_definition
+from app.control.flags import CHANNEL, Flags, switch_definition
 from app.control.subjects import Subjects
 from app.domain.identity import Principal
 from app.domain.switch import switch_key
@@ -112,7 +113,20 @@ async def test_no_error_of_the_database_ends_the_poll(land: Ground) -> None:
     await until(lambda: breaking.reads > BREAKS)
     await here.flip("ai", enabled=False, **BY)
     async with asyncio.timeout(30):
-        await there.until_paused("handbook")
+        assert (await there.until_paused("handbook")).because == BY["because"]
+
+
+@pytest.mark.proves("CTL-1")
+async def test_a_message_that_nobody_can_read_ends_no_listening(database_copy: str, redis_url: str) -> None:
+    async with ground(database_copy, redis_url, poll_s=3600) as land, Redis.from_url(redis_url) as redis:
+        others = await redis.publish(CHANNEL, "")
+        here, there = await land.flags(), await land.flags()
+        async with asyncio.timeout(30):
+            # Until both listen.
+            while await redis.publish(CHANNEL, b"\xff") < others + 2:  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.1)
+            await here.flip("ai", enabled=False, **BY)
+            assert (await there.until_paused("handbook")).because == BY["because"]
 
 
 @pytest.mark.proves("CTL-1")
@@ -134,7 +148,7 @@ async def test_a_column_more_stops_no_process_that_reads_the_table(database_copy
         await there.refresh()
         await (await land.flags()).flip("ai", enabled=False, **BY)
         async with asyncio.timeout(30):
-            await there.until_paused("handbook")
+            assert (await there.until_paused("handbook")).because == BY["because"]
 
 
 async def test_a_late_old_reading_does_not_overwrite_a_newer_one(land: Ground) -> None:

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from app.control.restrictions import Restrictions
@@ -69,6 +70,21 @@ async def test_it_holds_in_every_process_and_so_does_its_end(process, name, told
     await here.restrictions.lift(made.id, by="olga", because="it was honest")
     assert not refuses(here, who)
     await until(lambda: not refuses(there, who))
+
+
+async def test_a_column_more_stops_no_process_that_reads_the_table(database_copy, redis_url, name):
+    there = Process(database_copy, "redis://127.0.0.1:1", poll_s=60.0)
+    # psycopg prepares by itself what a connection has run a few times.
+    for _ in range(20):
+        await there.restrictions.refresh()
+    with psycopg.connect(database_copy, autocommit=True) as connection:
+        connection.execute("ALTER TABLE restrictions ADD COLUMN colour text")
+    here = Process(database_copy, redis_url)
+    await here.restrictions.restrict(f"user:{name}", minutes=10, by="olga", because="a script")
+    await there.restrictions.refresh()
+    assert refuses(there, Principal(name))
+    for each in (here, there):
+        await each.close()
 
 
 async def test_keeping_somebody_from_asking_leaves_them_their_own_data(process, name):
