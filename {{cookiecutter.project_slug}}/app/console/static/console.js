@@ -41,9 +41,18 @@ function dressPart(root) {
   }
 }
 
+// What holds it is moved, and never the window: a page begins where it begins.
+function bring(here) {
+  for (let box = here.parentElement; box !== document.body; box = box.parentElement) {
+    const inner = here.getBoundingClientRect(), outer = box.getBoundingClientRect();
+    box.scrollTop += Math.max(0, inner.bottom - outer.bottom) + Math.min(0, inner.top - outer.top);
+    box.scrollLeft += Math.max(0, inner.right - outer.right) + Math.min(0, inner.left - outer.left);
+  }
+}
+
 export function dress() {
   dressPart(document);
-  for (const here of document.querySelectorAll(".tabs [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
+  for (const here of document.querySelectorAll(":is(.tabs, .pages) [aria-current]")) bring(here);
   document.addEventListener("keydown", closeOpen);
   document.addEventListener("click", closeMenu);
   // A page out of the browser's memory has its buttons back.
