@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -212,7 +212,7 @@ def stack() -> Iterator[Stack]:
 
 
 @contextmanager
-def started(usecases: Path, more: Mapping[str, str]) -> Iterator[Stack]:
+def started(usecases: Path, more: dict[str, str]) -> Iterator[Stack]:
     """Start the service as real processes over some use cases, their documents read; `more` is added to config/."""
     with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as folder:
         config = Path(shutil.copytree(ROOT / "config", Path(folder) / "config"))

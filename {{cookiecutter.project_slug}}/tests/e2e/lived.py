@@ -181,7 +181,11 @@ async def _worked(lived: Lived, receiver: Receiver) -> None:
             await asyncio.sleep(0.1)
         await _queued(lived, olga)
     with psycopg.connect(lived.stack.engines.database_url, autocommit=True) as owner:
-        owner.execute("UPDATE webhooks SET url = 'https://desk.example.com/events' WHERE id = %s", (made["id"],))
+        owner.execute(
+            "UPDATE webhooks SET url = 'https://desk.example.com/events', last_failed_at = now(),"
+            " last_error = 'ClientConnectorDNSError' WHERE id = %s",
+            (made["id"],),
+        )
 
 
 async def _queued(lived: Lived, olga: httpx2.AsyncClient) -> None:

@@ -68,6 +68,7 @@ async def tour(page: Page, url: str) -> AsyncIterator[str]:
     """Go through every page with something on each, and through one of each kind below them."""
     for _, path, *_ in PAGES:
         await page.goto(url + path)
+        assert await page.evaluate("scrollY") == 0, f"{path} does not begin at its beginning"
         if path == "/console/why":
             await why(page, PAY, person="sam.reyes", document=PAID)
         elif path == "/console/readers":

@@ -81,6 +81,8 @@ async def shot(page: Page, name: str, *, full: bool = False) -> None:
     await page.evaluate("document.fonts.ready")
     options: dict[str, Any] = {}
     if full:
+        # The page's head sticks to where the window is.
+        await page.evaluate("scrollTo(0, 0)")
         width, height = await page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
         options = {"full_page": True, "clip": {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}}
     await page.screenshot(path=SCREENSHOTS / name, animations="disabled", **options)

@@ -44,11 +44,20 @@ function dressPart(root) {
   }
 }
 
-function showCurrent() {
-  for (const here of document.querySelectorAll(":is(.tabs, .pages) [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "nearest" });
+// What holds it is moved, and never the window: a page begins where it begins.
+function bring(here) {
+  for (let box = here.parentElement; box !== document.body; box = box.parentElement) {
+    const inner = here.getBoundingClientRect(), outer = box.getBoundingClientRect();
+    box.scrollTop += Math.max(0, inner.bottom - outer.bottom) + Math.min(0, inner.top - outer.top);
+    box.scrollLeft += Math.max(0, inner.right - outer.right) + Math.min(0, inner.left - outer.left);
+  }
 }
 
-function dress() {
+function showCurrent() {
+  for (const here of document.querySelectorAll(":is(.tabs, .pages) [aria-current]")) bring(here);
+}
+
+export function dress() {
   dressPart(document);
   showCurrent();
   document.getElementById("pages")?.addEventListener("toggle", showCurrent);
