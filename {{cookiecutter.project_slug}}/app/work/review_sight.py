@@ -6,21 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.identity import Permission, Principal
-from app.domain.masking import unmasked
+from app.domain.masking import Masks, Rules, unmasked
 from app.domain.review import holds_back
 from app.domain.usecase import UseCase
+from app.guard.pii import covered
 from app.store.quoting import WITHHELD
 
 # What may hold personal data, behind placeholders.
 WORDS = ("question", "draft", "data", "why", "final", "final_data", "complaint", "note", "reason")
+_OF_USES = ("proposed", "arguments", "result", "error")
 
 
 def as_seen(who: Principal, review: Mapping[str, Any]) -> dict[str, Any]:
     """Give a review with its personal data for those who may see it, with its placeholders for others."""
     seen = {name: value for name, value in review.items() if name != "masks"} | {"digest": digest(review)}
     if not who.may(Permission.SEE_PERSONAL_DATA):
-        return seen
+        return seen | {"actions": covered_uses(review)[0]}
     return seen | {name: unmasked(seen[name], review["masks"]) for name in WORDS}
+
+
+def covered_uses(review: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Masks]:
+    """Give what tools would do with the placeholders that stand for the same in question and draft, and their map.
+
+    What stands in none of them stays: nobody can approve what they cannot see, such as to whom something is sent.
+    """
+    masks = Masks(review["masks"], rules=Rules())
+    uses = [{**each, **{name: covered(each[name], masks) for name in _OF_USES}} for each in review["actions"]]
+    return uses, masks
 
 
 def without_quotes(review: Mapping[str, Any]) -> dict[str, Any]:

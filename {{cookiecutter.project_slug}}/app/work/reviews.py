@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.domain.identity import Principal
+from app.domain.masking import unmasked
 from app.domain.review import ensure_free, ensure_reviewer, holds_back, is_overdue
 from app.domain.tool import BadArguments
 from app.domain.usecase import UseCase
@@ -24,7 +25,7 @@ from app.work import capture
 from app.work.behind import Behind
 from app.work.outbox import Relay
 from app.work.review_masking import behind_placeholders
-from app.work.review_sight import as_seen, changed, digest, for_the_asker, without_quotes
+from app.work.review_sight import as_seen, changed, covered_uses, digest, for_the_asker, without_quotes
 
 log = structlog.get_logger(__name__)
 LOOK_FIRST = (
@@ -214,7 +215,10 @@ def _decision(
             raise BadInput("A rejected draft says no right answer: correct and approve it to make it a case.")
         return reviews.Decision(who.user_id, approve, because, note=note)
     new = changed(as_seen(who, review), edited)
-    return reviews.Decision(who.user_id, approve, because, new["text"], new["data"], new["arguments"], note)
+    # What is done is done with the real data, whatever its reviewer may see.
+    masks = covered_uses(review)[1]
+    uses = {place: unmasked(arguments, masks) for place, arguments in new["arguments"].items()}
+    return reviews.Decision(who.user_id, approve, because, new["text"], new["data"], uses, note)
 
 
 async def _captured(work: Work, review: Mapping[str, Any]) -> None:

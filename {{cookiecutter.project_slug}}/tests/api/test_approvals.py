@@ -1,10 +1,12 @@
 """A tool with effects through the doors: proposed, seen, edited, approved by somebody else, done by a worker."""
 
 import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from app.domain.identity import Permission
 from tests.agents import LOOK_UP, REFUND, Desk
 from tests.samples.agent import tools
 
@@ -36,12 +38,40 @@ async def test_a_refund_is_proposed_seen_approved_and_done(desk: Desk) -> None:
     assert next(iter(tools.REFUNDS.values()))["usd"] == "40.00"
 
 
-async def test_the_reviewer_sees_the_real_data_behind_a_placeholder(desk: Desk) -> None:
+@pytest.mark.proves("CTL-4", "SEC-5")
+async def test_only_a_reviewer_who_may_sees_the_data_behind_a_placeholder_and_with_it_the_use_is_done(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use = REFUND.replace("sam.reyes@example.org", "<EMAIL_1>")
     response = await desk.ask(use, question="Pay me back for A-100, receipt to sam@home.example please.")
-    (action,) = (await desk.review(response))["actions"]
-    assert action["arguments"]["mail"] == "sam@home.example"
+    review = await desk.review(response)
     assert "sam@home.example" not in str(await desk.story(response))
+
+    async def shown() -> dict[str, Any]:
+        url = f"/v1/admin/reviews/{review['id']}"
+        seen = (await desk.client.get(url, headers=desk.as_("hana.lind"))).json()
+        arguments: dict[str, Any] = seen["actions"][0]["arguments"]
+        return arguments
+
+    assert await shown() == {"order": "A-100", "usd": "40.00", "mail": "<EMAIL_1>"}
+    by_group = desk.service.roles.by_group
+    with monkeypatch.context() as patch:
+        may = by_group["reviewers"] | {Permission.SEE_PERSONAL_DATA}
+        patch.setitem(by_group, "reviewers", may)  # type: ignore[arg-type]
+        assert (await shown())["mail"] == "sam@home.example"
+    decided = await desk.decide(review, arguments={"0": {**await shown(), "usd": "15.50"}})
+    assert decided.json()["actions"][0]["arguments"] == {"order": "A-100", "usd": "15.50", "mail": "<EMAIL_1>"}
+    await desk.run(decided)
+    (paid,) = tools.REFUNDS.values()
+    assert (paid["usd"], paid["mail"]) == ("15.50", "sam@home.example")
+
+
+async def test_what_only_a_tool_would_use_is_shown_to_whoever_approves_it(desk: Desk) -> None:
+    use = REFUND.replace("sam.reyes@example.org", "thief@elsewhere.example")
+    review = await desk.review(await desk.ask(use, question="Pay me back, receipt to sam@home.example please."))
+    url = f"/v1/admin/reviews/{review['id']}"
+    seen = (await desk.client.get(url, headers=desk.as_("hana.lind"))).json()
+    assert "<EMAIL_1>" in seen["question"] and "thief@elsewhere.example" in str(seen["actions"])
 
 
 @pytest.mark.proves("CTL-4")

@@ -20,7 +20,7 @@ from tests.agents import LOOK_UP, REFUND, URL, Desk, Spans
 from tests.api.asking import parsed
 from tests.fakes.fixtures import RunningVendor
 from tests.llm.conftest import PROVIDERS, Build
-from tests.llm.turns import answer_prompt, triage_prompt, turn, usecase
+from tests.llm.turns import LEAVE, answer_prompt, triage_prompt, turn, usecase
 
 
 @pytest.mark.proves("OBS-1", "OBS-2")
@@ -274,6 +274,17 @@ async def test_no_evidence_ends_the_loop_with_the_contracts_words(build: Build, 
     with pytest.raises(StopTurn) as stop:
         await build().agent(asked, answer_prompt(), InTurn(asked, Masks(rules=PLAIN)))
     assert stop.value.outcome is Outcome.REFUSED_NO_EVIDENCE
+
+
+async def test_its_answer_is_as_sure_as_it_stands_on_what_it_cites_or_not_measured(
+    build: Build, vendor: RunningVendor
+) -> None:
+    vendor.will(COUNT, "say=You get 25 days [1]. The moon is far.", "say=25 days [1].")
+    asked = equipped("standard").with_(passages=(LEAVE,))
+    draft = await build().agent(asked, answer_prompt(), InTurn(asked, Masks(rules=PLAIN)))
+    assert draft.confidence == 0.5
+    draft = await build().agent(asked, triage_free(), InTurn(asked, Masks(rules=PLAIN)))
+    assert draft.confidence is None
 
 
 def test_tools_that_cannot_be_used_stop_the_start_with_file_and_cure(monkeypatch: pytest.MonkeyPatch) -> None:
