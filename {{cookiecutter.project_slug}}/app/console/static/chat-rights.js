@@ -69,7 +69,8 @@ function entry({ id, title, readers, owner, status, detail }) {
     title,
     " ",
     make("span", { class: "muted" }, [...readers, mine && "sent by you"].filter(Boolean).join(", ")),
-    mine && make("a", { href: `/console/documents/${id}` }, " Change who may read it"),
+    mine && " ",
+    mine && make("a", { href: `/console/documents/${id}` }, "Change who may read it"),
     status === "failed" && make("span", { class: "bad" }, ` ${detail}`),
   );
 }
