@@ -8,7 +8,6 @@ from uuid import UUID
 
 import orjson
 
-from app.domain.rollout import UNSEEN
 from app.domain.turn import Tape, Turn
 from app.store.db import Work
 
@@ -79,8 +78,7 @@ def holder(turn: Turn, amount: Decimal) -> dict[str, Any]:
         "user_id": turn.principal.user_id,
         "usecase": turn.usecase.name,
         "unit": turn.principal.unit,
-        # What nobody is to see is tried out by the team: paid for as a shadow, not out of the asker's day.
-        "channel": "shadow" if turn.arm == UNSEEN else turn.channel,
+        "channel": turn.channel,
         "session_id": turn.session_id,
         "job_id": turn.job_item.job_id if turn.job_item else None,
         "trace_id": turn.trace_id,

@@ -303,15 +303,6 @@ async def test_a_use_case_opens_to_its_testers_then_to_some_then_to_all(rolled, 
     assert set(statuses) == {200, 403} and (await asked(http, place, tester)).status_code == 200
 
 
-async def spent(running, place):
-    async with running.service.database.work() as work:
-        rows = await work.sql(
-            "SELECT kind, sum(spent) AS usd FROM budgets WHERE name = :name OR name LIKE :name || '/%' GROUP BY kind",
-            name=place.name,
-        )
-        return {"shadow": 0, "person": 0, "usecase": 0} | {row.kind: row.usd for row in rows}
-
-
 async def test_a_candidate_meets_the_testers_of_the_contract_first(rolled, http, place):
     running, _ = rolled
     case = running.service.usecases[place.name]
@@ -328,7 +319,7 @@ async def test_a_candidate_meets_the_testers_of_the_contract_first(rolled, http,
 async def test_at_the_stage_shadow_questions_are_recorded_and_nobody_sees_an_answer(rolled, http, place):
     running, _ = rolled
     await start(http, place, "shadow", candidate="")
-    sam, before = place.people[0], await spent(running, place)
+    sam = place.people[0]
     told = await asked(http, place, sam)
     assert told.status_code == 403 and "recorded only" in told.json()["detail"] and "answer" not in told.json()
     stream = await http.post(place.turns, json={"question": "And now?"}, headers=sam | {"Accept": "text/event-stream"})
@@ -336,9 +327,6 @@ async def test_at_the_stage_shadow_questions_are_recorded_and_nobody_sees_an_ans
     row = await running.story(told.json()["turn_id"])
     assert (row["arm"], row["outcome"], row["rung"]) == ("unseen", "refused_permission", "standard") and row["answer"]
     own = (await http.get(f"/v1/turns/{told.json()['turn_id']}", headers=sam)).json()
-    after = await spent(running, place)
-    assert after["shadow"] - before["shadow"] >= row["cost_usd"] > 0, "it is paid for apart"
-    assert (after["person"], after["usecase"]) == (before["person"], before["usecase"]), "and not out of anybody's day"
     assert row["answer"] not in str(own) and own["answer"].startswith("(held back")
 
 

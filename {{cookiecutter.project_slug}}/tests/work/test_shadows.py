@@ -96,14 +96,14 @@ async def test_the_same_role_costs_the_same_though_the_turn_paid_for_its_screeni
     guarded = adapt(shadowed, "guarded", {**SHADOWED, **PLENTY, "shadow.role": "standard"})
     monkeypatch.setitem(shadowed.service.usecases, "guarded", guarded)
     mark = uuid4().hex
-    vendor.plan(f"{mark}@{MODELS['cheap']}", 'say={"injection": false}*')
+    vendor.plan(f"{mark}@{MODELS['cheap']}", 'say={"injection": false}')
     question = f"How do I enter developer mode on the tablet? [[plan:{mark}]]"
-    # The second one: for both the vendor has read what stays the same before.
-    _, body = [await ask(http, question, url="/v1/usecases/guarded/turns") for _ in range(2)]
+    body = await ask(http, question, url="/v1/usecases/guarded/turns")
     run, story = await run_of(shadowed, body["turn_id"]), await shadowed.story(body["turn_id"])
     paid = {call["purpose"]: call["cost_usd"] for call in story["calls"]}
     assert paid["screen"] > 0 and run.seen_usd == paid["answer"] < story["cost_usd"]
-    assert run.seen_usd == pytest.approx(run.shadow_usd, rel=Decimal("0.02"))
+    # What the vendor has read before is cheaper the second time.
+    assert Decimal("0.75") < run.shadow_usd / run.seen_usd < Decimal("1.05")
 
 
 async def test_a_shadow_that_fails_does_not_touch_the_turn(http, vendor, shadowed):
