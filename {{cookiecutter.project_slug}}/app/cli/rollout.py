@@ -24,10 +24,13 @@ Why = Annotated[str, typer.Option("--because", help="why; kept in the audit")]
 def status(usecase: Annotated[str, typer.Argument(help="one use case, in full; left out: all")] = "") -> None:
     """Show the stage of each rollout, and what its arms come to; exits 1 when one is halted."""
 
+    owners: dict[str, str] = {}
+
     async def work(service: "Service") -> "list[Standing]":
         from app.work.rollouts import found
 
         named = [found(service.usecases, usecase)] if usecase else list(service.usecases.values())
+        owners.update({case.name: case.contract.owners.workflow for case in named})
         return [await service.rolling.guard.standing(case) for case in named]
 
     seen = in_place(work)
@@ -39,6 +42,11 @@ def status(usecase: Annotated[str, typer.Argument(help="one use case, in full; l
             *(since, one.by, escape(one.plan.halted or one.reason)),
         )
     out.print(shown)
+    for one in seen:
+        if one.plan.halted:
+            out.print(
+                f"{one.usecase} is halted; whether it is started again is for its owner to say: {owners[one.usecase]}"
+            )
     if usecase:
         _compared(seen[0])
     raise typer.Exit(1 if any(one.plan.halted for one in seen) else 0)

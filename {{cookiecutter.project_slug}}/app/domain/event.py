@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "rollout.changed": Kind("a rollout went to another stage", (*_STAGE, "by", "reason")),
     "rollout.halted": Kind(
         "a rollout was halted by its guard, and went back",
-        (*_STAGE, "metric", "current", "measured", "limit", "turns", "reason"),
+        (*_STAGE, "owner", "metric", "current", "measured", "limit", "turns", "reason"),
     ),
     "complaint.filed": Kind("an asker complained about an answer", ("review_id", "turn_id", "user_id")),
     "webhook.tested": Kind("somebody tries whether events arrive; sent to one receiver alone", ("webhook_id", "by")),

@@ -16,6 +16,8 @@ from app.errors import AppError
 
 Channel = Literal["api", "openai", "job", "evaluation", "shadow"]
 Purpose = Literal["answer", "reask", "route", "screen", "agent", "embed", "rerank"]
+# The calls that made the answer itself; the others found what it stands on, or decided whether and by whom.
+ANSWERING: tuple[Purpose, ...] = ("answer", "reask", "agent")
 # Where a call's cost comes from: your own price, the public list, nothing to pay, or nobody knows.
 Price = Literal["own", "list", "free", "unpriced"]
 

@@ -7,12 +7,11 @@ from decimal import Decimal
 
 from app.domain.access import EVERYONE
 from app.domain.contract import RouteRule
-from app.domain.turn import Call, Turn
+from app.domain.turn import ANSWERING, Call, Turn
 
 VERDICT = "simple"
 # The classifier may use this share of the time that is left; without its verdict the turn is not routed.
 CLASSIFIER_SHARE = 0.2
-_ANSWERING = ("answer", "reask", "agent")
 Pricer = Callable[[Call], Decimal | None]
 
 
@@ -48,8 +47,8 @@ def settle(turn: Turn, at_first: Pricer) -> None:
     route = turn.tape.route
     if route is None:
         return
-    paid = [call.usage.cost_usd for call in turn.tape.calls if call.purpose in (*_ANSWERING, "route")]
-    instead = [at_first(call) for call in turn.tape.calls if call.purpose in _ANSWERING and not call.error]
+    paid = [call.usage.cost_usd for call in turn.tape.calls if call.purpose in (*ANSWERING, "route")]
+    instead = [at_first(call) for call in turn.tape.calls if call.purpose in ANSWERING and not call.error]
     known = [cost for cost in (*paid, *instead) if cost is not None]
     saved = None
     if len(known) == len(paid) + len(instead):

@@ -1,6 +1,6 @@
 """The ledger: one row per turn and one per model call, append-only, masked text only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
@@ -221,6 +221,12 @@ async def story(work: Work, turn_id: UUID, *, user_id: str | None) -> dict[str, 
         raise NotFound("There is no turn with this id that you may see.")
     made = await work.sql("SELECT * FROM calls WHERE turn_id = :id ORDER BY ordinal", id=turn_id)
     return {**row, "calls": [dict(call) for call in made.mappings()]}
+
+
+async def answers(work: Work, turn_ids: Iterable[UUID]) -> dict[UUID, str | None]:
+    """Give what these turns were answered, as the ledger has it."""
+    rows = await work.sql("SELECT id, answer FROM turns WHERE id = ANY(:ids)", ids=list(turn_ids))
+    return {row.id: row.answer for row in rows}
 
 
 async def totals(work: Work, *, hours: int = 24) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,8 @@ from app.store import audit, events
 from app.store.db import Work
 from app.store.reviews import news
 
-_PLAN = ("assigned_to", "priority", "due_at")
+# What of a review may be planned: in whose hands, how soon, until when.
+PLAN = ("assigned_to", "priority", "due_at")
 
 
 async def take(work: Work, review_id: UUID, *, by: str, minutes: float) -> datetime:
@@ -43,7 +44,7 @@ async def plan(work: Work, review: dict[str, Any], changed: dict[str, Any], *, b
 
     The entry in the audit holds all three as they were, and as they are.
     """
-    before = {name: review[name] for name in _PLAN}
+    before = {name: review[name] for name in PLAN}
     after = {**before, **changed}
     await work.sql(
         "UPDATE reviews SET assigned_to = :assigned_to, priority = :priority, due_at = :due_at,"

@@ -14,7 +14,7 @@ from app.domain.usecase import Kit, UseCase
 from app.llm import prompts
 from app.llm.gateway import Gateway
 from app.turn.candidate import alone, of_role
-from app.turn.pipeline import Pipeline
+from app.turn.pipeline import Pipeline, as_it_is
 
 Verdict = Literal["better", "same", "worse"]
 FILE = "preference.v1.md"
@@ -36,7 +36,7 @@ class Preference:
     """Asks the judge, as a turn of its own: admitted, paid for and recorded like the run that it judges."""
 
     def __init__(self, pipeline: Pipeline, gateway: Gateway) -> None:
-        skipped = dict.fromkeys(("screen", "recall", "retrieve", "unmask", "remember"), _as_it_is)
+        skipped = dict.fromkeys(("screen", "recall", "retrieve", "unmask", "remember"), as_it_is)
         self._pipeline, self._gateway = replace(pipeline, **skipped, check=_as_drafted), gateway
 
     async def between(self, turn: Turn, seen: str, other: str, *, role: str) -> Preferred:
@@ -94,10 +94,6 @@ def _judging(usecase: UseCase, role: str) -> UseCase:
 def _sources(passages: tuple[Passage, ...]) -> str:
     told = "\n\n".join(f"{passage.title}. {passage.heading}\n{passage.text}" for passage in passages)
     return told[:MOST_CHARS] or "none"
-
-
-async def _as_it_is(turn: Turn) -> Turn:
-    return turn
 
 
 async def _as_drafted(turn: Turn) -> Turn:

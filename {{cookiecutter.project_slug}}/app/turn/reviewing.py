@@ -9,8 +9,7 @@ from app.domain.turn import Finding, Turn
 from app.store import reviews
 from app.store.db import Work
 from app.turn.actions import proposed
-
-_PARTS = 1_000_000
+from app.turn.share import is_chosen
 
 
 def alarming(turn: Turn) -> tuple[Finding, ...]:
@@ -28,7 +27,8 @@ def kind_of(turn: Turn) -> Kind | None:
         return _waiting(turn)
     if turn.draft is not None and alarming(turn):
         return "incident"
-    return "sample" if turn.outcome.family == "answered" and is_sampled(turn) else None
+    is_sampled = is_chosen(turn.id, share=turn.usecase.contract.reviews.sample_share)
+    return "sample" if turn.outcome.family == "answered" and is_sampled else None
 
 
 def _waiting(turn: Turn) -> Kind:
@@ -40,11 +40,6 @@ def _waiting(turn: Turn) -> Kind:
     if contract.risk.mode == "advise":
         return "advise"
     return "confidence" if contract.reviews.doubts(draft.confidence) else "escalation"
-
-
-def is_sampled(turn: Turn) -> bool:
-    """Say whether this turn is one of the contract's share; the same turn is always told the same."""
-    return turn.id.int % _PARTS < turn.usecase.contract.reviews.sample_share * _PARTS
 
 
 async def open_review(work: Work, turn: Turn) -> UUID | None:

@@ -4,10 +4,8 @@ They run in a worker (app/work/shadows.py): another process than the one that pe
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import fields, replace
-from uuid import UUID
 
 import structlog
 
@@ -22,7 +20,8 @@ from app.store.db import Database
 from app.store.shadows import Asked
 from app.telemetry import metrics
 from app.turn.candidate import alone, shadowed
-from app.turn.pipeline import Pipeline
+from app.turn.pipeline import Pipeline, as_it_is
+from app.turn.share import is_chosen
 
 log = structlog.get_logger(__name__)
 # More than so many at once are left out: the database must not wait for what nobody waits for.
@@ -115,14 +114,8 @@ class Shadows:
 
 def of_pipeline(pipeline: Pipeline) -> Pipeline:
     """Give the pipeline of a shadow: what was looked up and masked for the turn is not looked up again."""
-    rest = {field.name: _as_it_is for field in fields(Pipeline) if field.name not in DONE_AGAIN}
+    rest = {field.name: as_it_is for field in fields(Pipeline) if field.name not in DONE_AGAIN}
     return replace(pipeline, **rest)
-
-
-def is_chosen(turn_id: UUID, *, share: float) -> bool:
-    """Say whether a turn belongs to the share; the same turn always does or does not."""
-    place = int.from_bytes(hashlib.sha256(turn_id.bytes).digest()[:8], "big") / 2**64
-    return place < share
 
 
 def _asked(turn: Turn) -> Asked:
@@ -142,7 +135,3 @@ def _asked(turn: Turn) -> Asked:
 def _left_out(turn: Turn, why: str) -> None:
     log.info("shadow.left_out", turn_id=str(turn.id), why=why)
     metrics.record_shadow(turn.usecase.name, f"left_out_{why}")
-
-
-async def _as_it_is(turn: Turn) -> Turn:
-    return turn

@@ -50,7 +50,8 @@ class Captures:
         async with self.database.work(claims=who.claims) as work:
             found = await captured.listed(work, usecase=usecase, status=status)
             hidden = await quoting.withheld(work, {case.turn_id for case in found}, claims=who.claims)
-            return [await self._told(work, case, is_hidden=case.turn_id in hidden) for case in found]
+            answers = await ledger.answers(work, {case.turn_id for case in found} - hidden)
+        return [await self._told(case, answers.get(case.turn_id), is_hidden=case.turn_id in hidden) for case in found]
 
     async def total(self, *, usecase: str | None = None, status: Status | None = None) -> int:
         """Count cases, also those that a list leaves out."""
@@ -125,11 +126,10 @@ class Captures:
             return {key: await self._data(part) for key, part in value.items()}
         return [await self._data(part) for part in value] if isinstance(value, list | tuple) else value
 
-    async def _told(self, work: Work, case: Captured, *, is_hidden: bool) -> dict[str, Any]:
+    async def _told(self, case: Captured, answer: str | None, *, is_hidden: bool) -> dict[str, Any]:
         shown = case if case.is_masked else replace(case, **await self._veiled(case))
         told = asdict(shown)
         if is_hidden:
             blank = {"expected": WITHHELD, "remark": WITHHELD, "expected_data": None}
             return {**told, **blank, "answer": WITHHELD, "withheld": True}
-        seen = await ledger.story(work, case.turn_id, user_id=None)
-        return {**told, "answer": seen["answer"], "withheld": False}
+        return {**told, "answer": answer, "withheld": False}

@@ -1,10 +1,12 @@
 """What has to happen every few seconds, and every day, for the rest to keep its promises."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from app.domain.incident import KINDS
+from app.errors import DependencyDown
 from app.store import budgets, flags, incidents, jobs, keys, outbox, quality, semantic
 from app.store.db import Database
 from app.telemetry import metrics
@@ -53,7 +55,50 @@ class Housekeeping:
     rollouts: RolloutGuard
 
     async def often(self) -> None:
-        """Hand on what the dead left, settle, send what waits, read directory and sources that are due, report."""
+        """Hand on what the dead left, settle, send what waits, read directory and sources that are due, report.
+
+        What breaks is logged and counted, and keeps nothing else from being done. Raises DependencyDown where the
+        database cannot be reached: nothing can be done without.
+        """
+        await _done({"sweep": self._sweep}, but=DependencyDown)
+        await _done(
+            {
+                "budgets.sweep": self.keeper.sweep,
+                "budgets": self.keeper.look,
+                "spikes": self.spikes.look,
+                "reviews": self.reviews.look,
+                "rollouts": self.rollouts.look,
+                "directory": self.directory.keep,
+                "schedule": self.schedule.submit,
+                "shadows": self.shadows.look,
+                "captures": self.captures.keep,
+                "embedding": self.embedding.look,
+                "relay": self.relay.send,
+                "sealing": self.sealing.keep,
+                "audit": self.audit.often,
+                "retention": self.retention.look,
+                "erasures": self.erasures.look,
+                "webhooks": self.sending.look,
+            }
+        )
+
+    async def daily(self) -> None:
+        """Make the next months' partitions; forget expired Idempotency-Keys and what persons spent long ago."""
+        await _done(
+            {
+                "months": self.retention.months_ahead,
+                "forgotten": self._forget,
+                "embedding.daily": self.embedding.daily,
+                "audit.daily": self.audit.daily,
+            }
+        )
+
+    async def _forget(self) -> None:
+        async with self.database.work() as work:
+            await work.sql("DELETE FROM idempotency WHERE expires_at < now()")
+            await budgets.forget(work, older_than_days=PERSON_DAYS)
+
+    async def _sweep(self) -> None:
         async with self.database.work() as work:
             found = await jobs.sweep(work)
             counts = await jobs.counts(work)
@@ -71,22 +116,6 @@ class Housekeeping:
             log.info("flags.settled", keys=settled)
         if stranded:
             log.warning("actions.stranded", reviews=[str(review_id) for review_id in stranded])
-        await self.keeper.sweep()
-        await self.keeper.look()
-        await self.spikes.look()
-        await self.reviews.look()
-        await self.rollouts.look()
-        await self.directory.keep()
-        await self.schedule.submit()
-        await self.shadows.look()
-        await self.captures.keep()
-        await self.embedding.look()
-        await self.relay.send()
-        await self.sealing.keep()
-        await self.audit.often()
-        await self.retention.look()
-        await self.erasures.look()
-        await self.sending.look()
         for status in ("queued", "running", "cancelling"):
             metrics.observe("jobs_open", counts.get(status, 0), status=status)
         for kind in KINDS:
@@ -98,11 +127,16 @@ class Housekeeping:
         metrics.observe("outbox_unsent", waiting)
         metrics.observe("outbox_oldest_seconds", oldest_s)
 
-    async def daily(self) -> None:
-        """Make the next months' partitions; forget expired Idempotency-Keys and what persons spent long ago."""
-        await self.retention.months_ahead()
-        async with self.database.work() as work:
-            await work.sql("DELETE FROM idempotency WHERE expires_at < now()")
-            await budgets.forget(work, older_than_days=PERSON_DAYS)
-        await self.embedding.daily()
-        await self.audit.daily()
+
+async def _done(steps: Mapping[str, Callable[[], Awaitable[object]]], *, but: type[Exception] | tuple[()] = ()) -> None:
+    """Take each step, whatever becomes of the others; what is one of `but` is raised."""
+    for name, step in steps.items():
+        failures = 0
+        try:
+            await step()
+        except but:
+            raise
+        except Exception:
+            failures = 1
+            log.exception("housekeeping.broke", step=name)
+        metrics.record_housekeeping(name, failures=failures)

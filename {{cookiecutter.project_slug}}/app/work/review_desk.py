@@ -22,7 +22,6 @@ from app.work.review_sight import as_seen
 from app.work.reviews import Reviews, reason
 
 FARTHEST = timedelta(days=366)
-PLAN = ("assigned_to", "priority", "due_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class ReviewDesk:
         if not who.may(Permission.ASSIGN_REVIEWS):
             raise Forbidden("Handing out reviews needs the permission reviews.assign.")
         # Anybody may be to decide; a deadline and a priority there is always.
-        named = {name: changed[name] for name in PLAN if name in changed}
+        named = {name: changed[name] for name in review_queue.PLAN if name in changed}
         wanted = {name: value for name, value in named.items() if value is not None or name == "assigned_to"}
         because = reason(because)
         async with self.database.work() as work:

@@ -159,6 +159,7 @@ class RolloutGuard:
             return plan.returned(halted=f"{breach.told}.")
 
         found = {
+            "owner": case.contract.owners.workflow,
             "metric": breach.metric,
             "current": round(breach.current.mean * breach.scale, 6),
             "measured": round(breach.candidate.mean * breach.scale, 6),
@@ -169,8 +170,8 @@ class RolloutGuard:
             moved = await self._desk.move(case, returned, Because(BY, f"{breach.told}."), told=found)
         except _Overtaken:
             return None
-        owner, step = case.contract.owners.workflow, moved.before.step
-        log.error("rollout.halted", usecase=case.name, step=step, back_to=moved.after.step, owner=owner, **found)
+        step, back_to = moved.before.step, moved.after.step
+        log.error("rollout.halted", usecase=case.name, step=step, back_to=back_to, **found)
         metrics.record_rollout_halt(case.name, breach.metric)
         return moved
 

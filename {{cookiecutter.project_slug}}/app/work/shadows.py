@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ import structlog
 from app.control.people import People
 from app.domain.job import Job, JobKind
 from app.domain.outcome import Outcome
-from app.domain.turn import Tape, Turn
+from app.domain.turn import ANSWERING, Tape, Turn
 from app.domain.usecase import UseCase
 from app.errors import AppError, BadInput, DependencyDown, NotFound
 from app.guard.privacy import Privacy
@@ -205,7 +206,7 @@ class ShadowRuns:
             preference=told.verdict if told else None,
             seen_ms=_ms_of(story["steps"]),
             shadow_ms=answer_ms(ended),
-            seen_usd=story["cost_usd"],
+            seen_usd=_usd_of(story["calls"]),
             shadow_usd=ended.tape.usage.cost_usd,
             judge_usd=told.cost_usd if told else None,
         )
@@ -228,3 +229,9 @@ def _seen(story: Mapping[str, Any]) -> Said:
 
 def _ms_of(steps: list[dict[str, Any]] | None) -> float:
     return sum(float(step["ms"]) for step in steps or [] if step["step"] == "answer")
+
+
+def _usd_of(calls: Iterable[Mapping[str, Any]]) -> Decimal | None:
+    """Give what the answer cost, without what a shadow is handed; None where a price is not known."""
+    costs = [call["cost_usd"] for call in calls if call["purpose"] in ANSWERING]
+    return None if None in costs else sum(costs, Decimal(0))

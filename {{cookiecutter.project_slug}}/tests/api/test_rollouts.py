@@ -197,7 +197,8 @@ async def test_a_bad_candidate_is_halted_within_its_turns(rolled, http, place, k
             name=place.name,
         )
     assert entry["actor"] == "rollout-guard" and entry["reason"] == found.halted
-    assert said.scalar_one()["metric"] == metric
+    data = said.scalar_one()
+    assert (data["metric"], data["owner"]) == (metric, running.service.usecases[place.name].contract.owners.workflow)
     shown = metrics.render()[0].decode()
     assert "rollout_halted{" + f'usecase="{place.name}"' + "} 1" in shown
     assert (await move(http, place, action="advance", anyway=True)).status_code == 422
@@ -302,6 +303,19 @@ async def test_a_use_case_opens_to_its_testers_then_to_some_then_to_all(rolled, 
     assert set(statuses) == {200, 403} and (await asked(http, place, tester)).status_code == 200
 
 
+async def test_a_candidate_meets_the_testers_of_the_contract_first(rolled, http, place):
+    running, _ = rolled
+    case = running.service.usecases[place.name]
+    rollout = case.contract.rollout.model_copy(update={"beta_groups": ("testers",)})
+    contract = case.contract.model_copy(update={"rollout": rollout})
+    running.service.usecases[place.name] = replace(case, contract=contract)
+    try:
+        assert (await start(http, place, ""))["step"] == "beta"
+        assert await arms(http, place, [_headers("tess", "testers"), *place.people[:5]]) == ["trial", *["current"] * 5]
+    finally:
+        running.service.usecases[place.name] = case
+
+
 async def test_at_the_stage_shadow_questions_are_recorded_and_nobody_sees_an_answer(rolled, http, place):
     running, _ = rolled
     await start(http, place, "shadow", candidate="")
@@ -363,7 +377,9 @@ async def test_the_command_line_does_the_same(place, rolled, database_url, redis
     assert "to percent:10" in await run("back", place.name, *why)
     assert "to percent:25" in await run("undo", place.name, *why)
     assert "to percent:10" in await run("halt", place.name, *why)
-    assert "terminal" in await run("status", place.name, code=1)
+    told = await run("status", place.name, code=1)
+    owner = running.service.usecases[place.name].contract.owners.workflow
+    assert "terminal" in told and f"for its owner to say: {owner}" in " ".join(told.split())
 
 
 def test_the_contract_of_the_proof_is_a_contract(tmp_path):

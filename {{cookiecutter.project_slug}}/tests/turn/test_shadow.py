@@ -10,7 +10,8 @@ from app.domain.outcome import Outcome
 from app.domain.rollout import Candidate
 from app.store import shadows as table
 from app.turn import shadow
-from app.turn.shadow import Shadows, by_contract, by_rollout, is_chosen
+from app.turn.shadow import Shadows, by_contract, by_rollout
+from app.turn.share import is_chosen
 from app.wiring import contracts
 from tests.api.serving import changed
 from tests.llm import turns

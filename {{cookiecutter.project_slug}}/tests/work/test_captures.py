@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from app.domain.identity import Permission, Principal
 from app.errors import BadInput, Conflict, Forbidden
@@ -178,3 +179,35 @@ async def test_an_erasure_reaches_cases_and_what_waits_for_a_shadow(service, cli
     async with service.database.work() as work:
         assert not [each for each in await captured.listed(work) if each.asker == "sam.reyes"]
         assert not (await work.sql("SELECT FROM shadow_waiting WHERE user_id = 'sam.reyes'")).first()
+
+
+async def test_a_page_of_many_cases_asks_the_database_no_more_often_than_one_of_few(client, as_, service):
+    counted = []
+    for _ in range(2):
+        for _ in range(3):
+            body = (await client.post(URL, json=LEAVE, headers=as_("sam.reyes"))).json()
+            await proposed(service, UUID(body["turn_id"]), "It is 26 days.")
+        await service.trying.captures.keep()
+        with Statements(service) as seen:
+            found = await service.trying.captures.listed(ROSA)
+        counted.append(seen.count)
+        assert all("25 days" in case["answer"] for case in found[:3])
+    assert counted[0] == counted[1] > 0
+
+
+class Statements:
+    """Counts what the database is asked while it is entered."""
+
+    def __init__(self, service):
+        self._engine, self.count = service.database.engine.sync_engine, 0
+
+    def _one(self, _, __, statement, *___):
+        # The switches are looked up all the time.
+        self.count += "turns" in statement
+
+    def __enter__(self):
+        event.listen(self._engine, "before_cursor_execute", self._one)
+        return self
+
+    def __exit__(self, *_):
+        event.remove(self._engine, "before_cursor_execute", self._one)

@@ -14,7 +14,7 @@ from app.control.flag_sources import OwnTable
 from app.control.flags import Flags
 from app.control.rollout import Rollouts
 from app.domain.plan import key_of
-from app.errors import BadInput, Conflict
+from app.errors import BadInput, Conflict, DependencyDown
 from app.store import audit, ledger
 from app.store.broadcast import Broadcast
 from app.store.db import Database
@@ -260,6 +260,44 @@ async def test_at_100_per_cent_with_nothing_before_the_contract_is_what_counts(g
     assert seen.current is None and [one.metric for one in seen.judged] == ["errors", "slow"]
     await ground.seen("small", 20, outcome="failed_model")
     assert "errors" in (await ground.guard.look())[0].after.halted
+
+
+async def test_a_use_case_that_cannot_be_added_up_rests_and_leaves_no_other_unguarded(ground, service, monkeypatch):
+    contract = changed(service.usecases["triage"].contract, {"candidates": [{"name": "small", "role": "cheap"}]})
+    other = replace(service.usecases["triage"], contract=contract)
+    ground.rollouts._usecases = cases = {NAME: ground.case, "triage": other}
+    guard, asked = RolloutGuard(ground.database, cases, ground.desk), []
+    added_up = guard.standing
+
+    async def standing(case):
+        asked.append(case.name)
+        if case.name == NAME:
+            raise DependencyDown("it takes too long")
+        return await added_up(case)
+
+    monkeypatch.setattr(guard, "standing", standing)
+    monkeypatch.setattr("app.work.rollout_guard.EASY_S", -1)
+    monkeypatch.setattr("app.work.rollout_guard.REST", 1e9)
+    await ground.start()
+    await ground.desk.start(other, "small", "percent:10", WHY)
+    await ground.seen("current", 100, usecase="triage")
+    await ground.seen("small", 20, usecase="triage", outcome="failed_model")
+    (moved,) = await guard.look()
+    assert moved.usecase == "triage" and asked == [NAME, "triage"]
+    assert await guard.look() == [] and asked == [NAME, "triage"], "it rests"
+
+
+async def test_of_a_stage_at_which_all_get_the_same_nothing_is_added_up(ground, monkeypatch):
+    await ground.start("general")
+    await ground.seen("small", 5)
+
+    async def refused(*_):
+        raise AssertionError("the ledger was read")
+
+    monkeypatch.setattr("app.store.rollouts.sums", refused)
+    monkeypatch.setattr("app.store.rollouts.usual_usd", refused)
+    seen = await ground.guard.standing(ground.case)
+    assert (seen.plan.step, seen.turns, seen.judged) == ("general", 0, ())
 
 
 async def test_every_move_is_an_event_and_can_be_undone(ground):

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import httpx2
@@ -16,7 +17,19 @@ from app.turn.shadow import Shadows
 from tests.api.serving import serving, until
 from tests.conftest import make_settings
 from tests.llm import turns
-from tests.work.shadowing import CONTRACTS, LEAVE, MODELS, URL, adapt, ask, run_of, shadows_of, work_off
+from tests.work.shadowing import (
+    CONTRACTS,
+    LEAVE,
+    MODELS,
+    PLENTY,
+    SHADOWED,
+    URL,
+    adapt,
+    ask,
+    run_of,
+    shadows_of,
+    work_off,
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +88,22 @@ async def test_the_turn_waits_for_no_worker_and_the_row_that_waits_goes_with_the
         of = "SELECT user_id, input FROM jobs WHERE kind = 'shadow' ORDER BY created_at DESC LIMIT 1"
         job = (await work.sql(of)).one()
     assert job.user_id == "shadow" and set(job.input) == {"trace"}, "the job's row names nobody and holds no words"
+
+
+async def test_the_same_role_costs_the_same_though_the_turn_paid_for_its_screening_too(
+    http, vendor, shadowed, monkeypatch
+):
+    guarded = adapt(shadowed, "guarded", {**SHADOWED, **PLENTY, "shadow.role": "standard"})
+    monkeypatch.setitem(shadowed.service.usecases, "guarded", guarded)
+    mark = uuid4().hex
+    vendor.plan(f"{mark}@{MODELS['cheap']}", 'say={"injection": false}')
+    question = f"How do I enter developer mode on the tablet? [[plan:{mark}]]"
+    body = await ask(http, question, url="/v1/usecases/guarded/turns")
+    run, story = await run_of(shadowed, body["turn_id"]), await shadowed.story(body["turn_id"])
+    paid = {call["purpose"]: call["cost_usd"] for call in story["calls"]}
+    assert paid["screen"] > 0 and run.seen_usd == paid["answer"] < story["cost_usd"]
+    # What the vendor has read before is cheaper the second time.
+    assert Decimal("0.75") < run.shadow_usd / run.seen_usd < Decimal("1.05")
 
 
 async def test_a_shadow_that_fails_does_not_touch_the_turn(http, vendor, shadowed):
