@@ -137,9 +137,7 @@ METRICS = (
     _histogram("arm_turn_duration_seconds", "time of such turns", "usecase", "arm", buckets=_TURN_S),
     _counter("rollout_halts_total", "rollouts that the guard took back, by what was too high", "usecase", "metric"),
     _gauge("rollout_halted", "1 while a rollout is halted and nobody has started it again", "usecase", fresh_s=60),
-    _gauge(
-        "outbox_unsent", "messages stored but not yet sent on, without those of jobs that wait for a switch", fresh_s=60
-    ),
+    _gauge("outbox_unsent", "messages that have yet to leave for the queue, but for those of paused jobs", fresh_s=60),
     _gauge("outbox_oldest_seconds", "age of the oldest unsent message; 0 when there is none", fresh_s=60),
     _gauge("jobs_open", "jobs that are not over", "status", fresh_s=60),
     _gauge("dependency_up", "1 when the dependency answers, 0 when not", "dependency"),

@@ -53,7 +53,7 @@ class Broker:
         await until(lambda: self.taken == len(self.handed))
 
 
-@dataclass
+@dataclass(repr=False)
 class House:
     """A service with a database, a queue and a worker of its own."""
 
