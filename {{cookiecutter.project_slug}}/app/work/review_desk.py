@@ -122,7 +122,7 @@ class ReviewDesk:
             known |= each["masks"] if each["kind"] == "complaint" else {}
         # What a placeholder of the ledger stood for is not known any more: its number is not given out again.
         said = f"{turn['question']} {given['text']} {given['data']}"
-        known = {found: found for found in PLACEHOLDER.findall(said)} | known
+        known = dict.fromkeys(PLACEHOLDER.findall(said), "") | known
         usecase = self.usecases.get(turn["usecase"])
         masks = self.privacy.masks(usecase.contract.privacy, who, known=known) if usecase else known
         (told,), grown = await masked([text], masks)
@@ -134,7 +134,7 @@ class ReviewDesk:
             why="the person who asked complains about the answer",
             text=given["text"],
             data=given["data"],
-            masks=grown,
+            masks={name: value for name, value in grown.items() if value},
             complaint=told,
             authors=_writers(given["by"], usecase) if given["by"] else (),
             terms=usecase.contract.reviews.terms("complaint") if usecase else reviews.STANDARD,

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=EVIDENCE, help="folder that results are kept in")
     commands = parser.add_subparsers(dest="proof", metavar=" | ".join(known))
     for name, module in known.items():
-        module.options(commands.add_parser(name, help=(module.__doc__ or "").splitlines()[0]))
+        module.options(commands.add_parser(name, help=(module.__doc__ or "").splitlines()[0].replace("%", "%%")))
     arguments = parser.parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else 160)
     chosen = [arguments.proof] if arguments.proof else list(known)

@@ -230,11 +230,30 @@ async def test_a_reviewer_sees_placeholders_unless_permitted_and_the_asker_gets_
     assert item["answer"] == f"For {PLANTED['NAME']}." and holds_nothing(vendor)
 
 
+async def test_a_complaint_says_its_words_where_nobody_knows_any_more_what_a_placeholder_stood_for(
+    http, private, vendor, as_, monkeypatch
+):
+    async def nothing(*_):
+        return {}
+
+    sam = as_("sam.reyes")
+    asked = {"question": vendor.plan("forgotten", "say=Noted, <NAME_1>. [1]") + STORY}
+    turn = (await http.post("/v1/usecases/handbook/turns", json=asked, headers=sam)).json()
+    monkeypatch.setattr("app.work.review_desk.review_evidence.known_to", nothing)
+    complaint = {"text": "The NAME is wrong, my name is Ada Okoro."}
+    filed = await http.post(f"/v1/turns/{turn['turn_id']}/complaint", json=complaint, headers=sam)
+    seen = (await http.get(f"/v1/admin/reviews/{filed.json()['review_id']}", headers=as_("hana.lind"))).json()
+    assert seen["complaint"] == "The NAME is wrong, my name is <NAME_2>."
+
+
 @pytest.mark.proves("SEC-5")
 async def test_what_a_reviewer_types_is_read_in_clear_by_the_asker_and_masked_for_those_who_may_not_see_it(
     http, private, vendor, as_, monkeypatch
 ):
     sam, hana = as_("sam.reyes"), as_("hana.lind")
+    usecases = private.service.usecases
+    contract = changed(usecases["handbook"].contract, {"reviews.second_person": "never"})
+    monkeypatch.setitem(usecases, "handbook", replace(usecases["handbook"], contract=contract))
     asked = {"question": vendor.plan("typed", "say=Noted, <NAME_1>. [1]") + STORY}
     turn = (await http.post("/v1/usecases/handbook/turns", json=asked, headers=sam)).json()
     complaint = {"text": "It says nothing."}

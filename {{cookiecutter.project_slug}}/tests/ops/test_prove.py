@@ -219,3 +219,10 @@ def test_every_alert_of_the_page_exists():
     named = {cells[-1].strip("`") for cells in rows() if cells[-1].startswith("`")}
     rules = (ROOT / "ops/alerts/service.rules.yaml").read_text()
     assert named and not [name for name in named if f"alert: {name}" not in rules]
+
+
+def test_each_proof_says_what_it_is_for(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and not [name for name in command.proofs() if f"\n    {name}" not in said]
