@@ -59,7 +59,8 @@ async def test_only_a_reviewer_who_may_sees_the_data_behind_a_placeholder_and_wi
         may = by_group["reviewers"] | {Permission.SEE_PERSONAL_DATA}
         patch.setitem(by_group, "reviewers", may)  # type: ignore[arg-type]
         assert (await shown())["mail"] == "sam@home.example"
-    decided = await desk.decide(review, arguments={"0": {**await shown(), "usd": "15.50"}})
+    await desk.decide(review, arguments={"0": {**await shown(), "usd": "15.50"}})
+    decided = await desk.decide(review, who="olga.petrov")
     assert decided.json()["actions"][0]["arguments"] == {"order": "A-100", "usd": "15.50", "mail": "<EMAIL_1>"}
     await desk.run(decided)
     (paid,) = tools.REFUNDS.values()

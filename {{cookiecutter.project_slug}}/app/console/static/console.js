@@ -44,12 +44,13 @@ function dressPart(root) {
   }
 }
 
-// What holds it is moved, and never the window: a page begins where it begins.
+// What holds it is moved, within its borders, and never the window: a page begins where it begins.
 function bring(here) {
   for (let box = here.parentElement; box !== document.body; box = box.parentElement) {
     const inner = here.getBoundingClientRect(), outer = box.getBoundingClientRect();
-    box.scrollTop += Math.max(0, inner.bottom - outer.bottom) + Math.min(0, inner.top - outer.top);
-    box.scrollLeft += Math.max(0, inner.right - outer.right) + Math.min(0, inner.left - outer.left);
+    const top = outer.top + box.clientTop, left = outer.left + box.clientLeft;
+    box.scrollTop += Math.ceil(Math.max(0, inner.bottom - top - box.clientHeight)) + Math.floor(Math.min(0, inner.top - top));
+    box.scrollLeft += Math.ceil(Math.max(0, inner.right - left - box.clientWidth)) + Math.floor(Math.min(0, inner.left - left));
   }
 }
 
