@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,6 @@ OPERATOR = "olga.petrov"
 LIMIT_S = 1.0
 RECORDED = 2000
 Look = Callable[[], Sequence[str]]
-_ROW = re.compile(r'<th scope="row">(?:<a [^>]*>)?([^<]+)')
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -76,16 +74,13 @@ def _asked(look: Look, times: int) -> Asked:
 
 
 def looks(stack: Stack, loaded: Loaded) -> Mapping[str, Look]:
-    """Give the questions, by what each claims; a look gives the ids, or the rows, that it found."""
+    """Give the questions, by what each claims; a look gives the ids, or the outcomes, that it found."""
     settings = Settings(_env_file=None)
     token = DevelopmentIssuer(SECRET, settings.config("people")).token(OPERATOR)
     at = loaded.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
     def page(**asked: str) -> Look:
         return lambda: _linked(_get(stack, "/console/turns", asked, {"Cookie": f"identity={token}"}))
-
-    def rows(path: str, **asked: str) -> Look:
-        return lambda: _ROW.findall(_get(stack, path, asked, {"Cookie": f"identity={token}"}))
 
     def api(**asked: str) -> Look:
         headers = {"Authorization": f"Bearer {token}"}
@@ -107,8 +102,6 @@ def looks(stack: Stack, loaded: Loaded) -> Mapping[str, Look]:
         "a phrase": page(text=f'"of case{loaded.turns // 2} dealt"'),
         "a rare outcome": page(outcome="failed_internal"),
         "a family of outcomes of one person": page(outcome="refused", person=PERSON),
-        "the first page, over 30 days": rows("/console", hours="720"),
-        "the page of costs, by person over 90 days": rows("/console/costs", days="90", by="user"),
     }
 
 
