@@ -160,6 +160,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ("max(dead_jobs)", "failed"),
         ),
         panel("Outbox", "short", ("max(outbox_unsent)", "unsent"), ("max(outbox_oldest_seconds)", "oldest, seconds")),
+        panel("Housekeeping that broke", "reqps", (rate("housekeeping_failures_total", by_="step"), by("step"))),
         panel("Jobs that ended", "reqps", (rate("jobs_total", by_="kind, status"), f"{by('kind')} {by('status')}")),
         panel("Wait before a job starts, p95", "s", (quantile(0.95, "job_queue_wait_seconds", by_="kind"), by("kind"))),
         panel("Time a job takes, p95", "s", (quantile(0.95, "job_duration_seconds", by_="kind"), by("kind"))),

@@ -54,7 +54,7 @@ async def rolled(database_url, redis_url, vendor_server, tmp_path_factory):
     settings = make_settings(database_url, redis_url, usecases_dir=home, **known)
     async with serving(settings, {}) as running:
         operator = _headers("olga.petrov", "operators")
-        place = proof.Place(running.url, vendor_server.url, operator, _crowd(60), name, mark)
+        place = proof.Place(running.url, vendor_server.url, operator, _crowd(600), name, mark)
         yield running, place
 
 
@@ -185,7 +185,7 @@ async def test_a_bad_candidate_is_halted_within_its_turns(rolled, http, place, k
         await asked(http, place, headers)
     plan, metric = proof.BAD[kind]
     async with guarded(running):
-        found = await proof.tried(place, plan, most=120)
+        found = await proof.tried(place, plan, most=120, turns=3000)
     assert proof._names(metric) in found.halted, found
     told = (await http.get(place.moves, headers=place.operator)).json()
     assert (told["step"], told["halted"]) == ("off", found.halted)
@@ -214,7 +214,7 @@ async def test_a_slow_candidate_is_halted_though_its_answers_are_right(rolled, h
     )
     try:
         async with guarded(running):
-            found = await proof.tried(replace(place, step="percent:50"), "hang*=0.8", most=100)
+            found = await proof.tried(replace(place, step="percent:50"), "hang*=0.8", most=100, turns=1000)
     finally:
         running.service.usecases[place.name] = case
     assert "slow turns" in found.halted, found

@@ -87,7 +87,8 @@ async def test_a_case_of_a_decision_that_was_taken_back_is_written_no_more(clien
         lines = (usecases / "handbook" / "evals" / "captured.jsonl").read_text().splitlines()
         return [case["expect"]["says"] for case in map(json.loads, lines) if case["turn"] == turn_id]
 
-    await decided(hana, approve=True, text="Thirty days.", capture=True)
+    await decided(hana, approve=True, text="Thirty days.")
+    await decided(olga, approve=True, capture=True)
     assert await written() == ["Thirty days."]
     await decided(olga, "/reopen")
     await decided(olga, approve=False)

@@ -92,7 +92,9 @@ async def variant(house: House) -> Sent:
 
 async def undone_switch(house: House) -> Sent:
     flags = house.office.service.flags
-    await flags.flip("triage", enabled=False, by="tests", because="a test")
+    # On first: what changes nothing is not undone.
+    for enabled in (True, False):
+        await flags.flip("triage", enabled=enabled, by="tests", because="a test")
     row = next(row for row in flags.rows if row["key"] == switch_key("triage"))
     form = {"key": row["key"], "version": str(row["version"])}
     return Sent(f"/console/switches/history?key={row['key']}", "/console/switches/undo", form)
@@ -229,7 +231,8 @@ async def decision(house: House) -> Sent:
 
 async def approved_tool(house: House) -> Sent:
     page = await _review(house, uses=[{"tool": "refund", "arguments": {"order": "A-1"}}])
-    return Sent(page, page, {"decision": "approve"})
+    (seen,) = re.findall(r'name="seen" value="([0-9a-f]{64})"', await house.get(page, OLGA))
+    return Sent(page, page, {"decision": "approve", "seen": seen})
 
 
 async def assignment(house: House) -> Sent:
