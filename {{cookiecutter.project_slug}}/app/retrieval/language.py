@@ -29,7 +29,8 @@ _WEIGHTS = {
     language: {word: 2 if _SHARED[word] == 1 else 1 for word in words.split()}
     for language, words in _SMALL_WORDS.items()
 }
-_WORD = re.compile(r"[^\W\d_]+")
+# A whole word: the letters within an order number or a checksum are of no language.
+_WORD = re.compile(r"\b[^\W\d_]+\b")
 _SAMPLE_WORDS = 3000
 # Fewer words than this say nothing; a text in a language has at least this share of its small words, and this lead.
 _LEAST_WORDS, _LEAST_SHARE, _LEAD = 25, 0.2, 1.45

@@ -70,3 +70,9 @@ def test_too_little_says_nothing(text: str) -> None:
 
 def test_two_languages_are_none() -> None:
     assert language_of([TEXTS["german"], TEXTS["english"]]) == ""
+
+
+def test_the_letters_of_a_number_are_of_no_language() -> None:
+    asked = "How do I enter developer mode on the tablet? It is"
+    assert language_of([f"{asked} 9a57e1117c14a49e833da63e0o92a46e3"], least_words=12) == ""
+    assert language_of([f"{TEXTS['english']} 9a57a1a17o14a49a833da63e0o92a46e3"]) == "english"
