@@ -106,6 +106,16 @@ def lasting(masks: Mapping[str, str], texts: Iterable[str]) -> dict[str, str] | 
     return None if len(kept) == len(before) else kept
 
 
+def with_unknown(text: str, masks: Mapping[str, str]) -> dict[str, str]:
+    """Add the placeholders of a text whose values nobody knows any more, with none: they are not given out again."""
+    return dict.fromkeys(PLACEHOLDER.findall(text), "") | dict(masks)
+
+
+def without_unknown(masks: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what `with_unknown` added."""
+    return {name: value for name, value in masks.items() if value}
+
+
 def mentioned(texts: Iterable[str], masks: Mapping[str, str]) -> dict[str, str]:
     """Give the part of the map that these texts need."""
     names = {name for text in texts for name in PLACEHOLDER.findall(text)}

@@ -95,10 +95,12 @@ async def _write(work: Work, row: Mapping[str, Any], *, only: Sequence[str]) -> 
     await work.run(review_actions.update().where(is_it, review_actions.c.status.in_(only)), changed)
 
 
-async def wait_again(work: Work, review_id: UUID) -> None:
-    """Put what was rejected, with a decision that is taken back, before the reviewers again."""
+async def wait_again(work: Work, review_id: UUID, *, those: str) -> None:
+    """Put those that are `approved`, or `rejected`, before the reviewers again."""
     await work.sql(
-        "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'rejected'", id=review_id
+        "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = :those",
+        id=review_id,
+        those=those,
     )
 
 
@@ -144,19 +146,6 @@ async def lost(work: Work, review_id: UUID) -> list[str]:
         id=review_id,
     )
     return list(rows.scalars())
-
-
-async def back_to_a_person(work: Work, review_id: UUID, *, why: str) -> None:
-    """Open the review again: nothing more of it runs until people decide anew, but not who wrote it."""
-    await work.sql(
-        "UPDATE review_actions SET status = 'waits' WHERE review_id = :id AND status = 'approved'", id=review_id
-    )
-    await work.sql(
-        "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL,"
-        " put_forward_by = NULL WHERE id = :id",
-        id=review_id,
-        why=why,
-    )
 
 
 async def stranded(work: Work) -> list[UUID]:

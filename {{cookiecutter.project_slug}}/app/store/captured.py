@@ -17,6 +17,9 @@ Kind = Literal["correction", "complaint", "review"]
 Status = Literal["proposed", "accepted", "rejected"]
 # So many are masked, or listed, at a time.
 MOST = 200
+_THOSE = (
+    "(cast(:usecase AS text) IS NULL OR usecase = :usecase) AND (cast(:status AS text) IS NULL OR status = :status)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,7 @@ async def listed(
 ) -> list[Captured]:
     """List captured cases, the newest first."""
     rows = await work.sql(
-        "SELECT * FROM captured_cases WHERE (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
-        " AND (cast(:status AS text) IS NULL OR status = :status) ORDER BY created_at DESC LIMIT :most",
+        f"SELECT * FROM captured_cases WHERE {_THOSE} ORDER BY created_at DESC LIMIT :most",  # noqa: S608 - constants
         usecase=usecase,
         status=status,
         most=most,
@@ -143,12 +145,8 @@ async def listed(
 
 async def count(work: Work, *, usecase: str | None = None, status: Status | None = None) -> int:
     """Count captured cases."""
-    rows = await work.sql(
-        "SELECT count(*) FROM captured_cases WHERE (cast(:usecase AS text) IS NULL OR usecase = :usecase)"
-        " AND (cast(:status AS text) IS NULL OR status = :status)",
-        usecase=usecase,
-        status=status,
-    )
+    counted = f"SELECT count(*) FROM captured_cases WHERE {_THOSE}"  # noqa: S608 - constants
+    rows = await work.sql(counted, usecase=usecase, status=status)
     return int(rows.scalar_one())
 
 

@@ -67,9 +67,7 @@ async def get(work: Work, incident_id: UUID) -> dict[str, Any]:
 
 async def close(work: Work, incident_id: UUID, *, by: str, because: str) -> dict[str, Any]:
     """Close an incident, with an entry in the audit. Raises BadInput, NotFound, Conflict."""
-    if not because.strip():
-        said = "Say what came of it: the reason is kept with the incident and in the audit."
-        raise BadInput(said, errors=[{"field": "reason", "wrong": "empty"}])
+    because = _said(because, "Say what came of it: the reason is kept with the incident and in the audit.")
     row = await get(work, incident_id)
     if row["status"] == "closed":
         raise Conflict(f"This was closed by {row['closed_by']}.")
@@ -78,14 +76,14 @@ async def close(work: Work, incident_id: UUID, *, by: str, because: str) -> dict
         " RETURNING *",
         id=incident_id,
         by=by,
-        note=because.strip(),
+        note=because,
     )
     await audit.note(
         work,
         actor=by,
         action="incident.closed",
         subject=str(incident_id),
-        reason=because.strip(),
+        reason=because,
         before={"status": "open", "kind": row["kind"], "turn_id": str(row["turn_id"])},
         after={"status": "closed"},
     )
@@ -94,9 +92,7 @@ async def close(work: Work, incident_id: UUID, *, by: str, because: str) -> dict
 
 async def reopen(work: Work, incident_id: UUID, *, by: str, because: str) -> dict[str, Any]:
     """Take a closing back, with an entry in the audit. Raises BadInput, NotFound, Conflict."""
-    if not because.strip():
-        said = "Say why it is open again: the reason is kept in the audit."
-        raise BadInput(said, errors=[{"field": "reason", "wrong": "empty"}])
+    because = _said(because, "Say why it is open again: the reason is kept in the audit.")
     row = await get(work, incident_id)
     if row["status"] == "open":
         raise Conflict("This incident is open.")
@@ -110,11 +106,17 @@ async def reopen(work: Work, incident_id: UUID, *, by: str, because: str) -> dic
         actor=by,
         action="incident.reopened",
         subject=str(incident_id),
-        reason=because.strip(),
+        reason=because,
         before={"status": "closed", "closed_by": row["closed_by"], "note": row["note"]},
         after={"status": "open", "kind": row["kind"], "turn_id": str(row["turn_id"])},
     )
     return dict(opened.mappings().one())
+
+
+def _said(because: str, otherwise: str) -> str:
+    if not because.strip():
+        raise BadInput(otherwise, errors=[{"field": "reason", "wrong": "empty"}])
+    return because.strip()
 
 
 async def counts(work: Work) -> dict[str, int]:

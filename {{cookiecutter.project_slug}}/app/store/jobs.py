@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
-from app.domain.job import DUTIES, NOTHING, Job, JobKind, JobStatus, Pauses
+from app.domain.job import NOTHING, Job, JobKind, JobStatus, Pauses
 from app.domain.masking import unmasked
 from app.domain.review import GIVEN
 from app.errors import Conflict, NotFound
@@ -99,19 +99,16 @@ async def listed(work: Work, *, user_id: str | None, limit: int = 50) -> list[Jo
 async def claim(work: Work, job_id: UUID, *, lease_s: float, but: Pauses = NOTHING) -> Job | None:
     """Take the job if nobody alive holds it and it need not wait (`but`); None when there is nothing to do."""
     taken = await work.sql(
-        "WITH was AS (SELECT id, status FROM jobs WHERE id = :id FOR UPDATE)"
+        "WITH was AS (SELECT id, status FROM jobs WHERE id = :id FOR UPDATE)"  # noqa: S608 - constants
         " UPDATE jobs j SET status = 'running', lease = :lease,"
         " lease_until = now() + make_interval(secs => :lease_s),"
         " attempts = attempts + 1, started_at = coalesce(started_at, now())"
         " FROM was WHERE j.id = was.id AND (j.status = 'queued' OR (j.status = 'running' AND j.lease_until < now()))"
-        " AND (j.kind = ANY(CAST(:duties AS text[]))"
-        "   OR NOT (:everything OR j.usecase = ANY(CAST(:usecases AS text[])))) RETURNING was.status",
+        f" AND NOT {outbox.waits('j.kind', 'j.usecase')} RETURNING was.status",
         id=job_id,
         lease=uuid4(),
         lease_s=lease_s,
-        duties=list(DUTIES),
-        everything=but.everything,
-        usecases=list(but.usecases),
+        **outbox.waiting(but),
     )
     was = taken.first()
     if was is None:

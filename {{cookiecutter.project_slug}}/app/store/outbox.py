@@ -9,11 +9,20 @@ from app.domain.job import DUTIES, NOTHING, Pauses
 from app.store.db import Work
 from app.store.tables import outbox
 
+
+def waits(kind: str, usecase: str) -> str:
+    """Give the condition, in SQL, under which a job of these expressions waits; its values are those of `waiting`."""
+    return f"({kind} <> ALL(CAST(:duties AS text[])) AND (:everything OR {usecase} = ANY(CAST(:usecases AS text[]))))"
+
+
+def waiting(but: Pauses) -> dict[str, Any]:
+    """Give the values of the condition of `waits`."""
+    return {"duties": list(DUTIES), "everything": but.everything, "usecases": list(but.usecases)}
+
+
 # A letter about a job that waits keeps its place.
-_GOES = (
-    "NOT (topic = 'job' AND coalesce(payload ->> 'kind', '') <> ALL(CAST(:duties AS text[]))"
-    " AND (:everything OR coalesce(payload ->> 'usecase', '') = ANY(CAST(:usecases AS text[]))))"
-)
+_WAITS = waits("coalesce(payload ->> 'kind', '')", "coalesce(payload ->> 'usecase', '')")
+_GOES = f"NOT (topic = 'job' AND {_WAITS})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +39,6 @@ async def put(work: Work, topic: str, payload: dict[str, Any]) -> None:
     await work.run(insert(outbox), {"topic": topic, "payload": payload})
 
 
-def _waiting(but: Pauses) -> dict[str, Any]:
-    return {"duties": list(DUTIES), "everything": but.everything, "usecases": list(but.usecases)}
-
-
 async def take(work: Work, *, after: int = 0, but: Pauses = NOTHING, most: int = 100) -> list[Letter]:
     """Lock the oldest unsent messages above a number for this transaction; two relays never take the same.
 
@@ -44,7 +49,7 @@ async def take(work: Work, *, after: int = 0, but: Pauses = NOTHING, most: int =
         " ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED",
         after=after,
         most=most,
-        **_waiting(but),
+        **waiting(but),
     )
     return [Letter(row.id, row.topic, row.payload) for row in rows]
 
@@ -65,7 +70,7 @@ async def unsent(work: Work, *, but: Pauses = NOTHING) -> tuple[int, float]:
         await work.sql(
             "SELECT count(*) AS n, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age_s"  # noqa: S608 - ours
             f" FROM outbox WHERE sent_at IS NULL AND {_GOES}",
-            **_waiting(but),
+            **waiting(but),
         )
     ).one()
     return row.n, float(row.age_s)

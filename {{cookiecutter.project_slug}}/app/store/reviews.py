@@ -245,17 +245,28 @@ async def reopen(work: Work, review_id: UUID, *, by: str, because: str) -> dict[
     begun = [each["tool"] for each in row["actions"] if each["status"] in ("approved", "running", "ran")]
     if begun:
         raise Conflict(f"{begun[0]} was approved and is done, or being done: take it back in the other system.")
-    await work.sql(
-        "UPDATE reviews SET status = 'open', decided_by = NULL, decided_at = NULL, reason = NULL,"
-        " put_forward_by = NULL WHERE id = :id",
-        id=review_id,
-    )
-    await actions.wait_again(work, review_id)
-    await due(work, review_id)
+    await actions.wait_again(work, review_id, those="rejected")
+    await _undecided(work, review_id, why=row["why"])
     before = {"status": row["status"], "decided_by": row["decided_by"]}
     await audit.note(work, actor=by, action="review.reopened", subject=str(review_id), reason=because,
                      before=before, after={"status": "open"})  # fmt: skip
     return await get(work, review_id)
+
+
+async def back_to_a_person(work: Work, review_id: UUID, *, why: str) -> None:
+    """Open a review again: nothing more of it runs until people decide anew, but not who wrote it."""
+    await actions.wait_again(work, review_id, those="approved")
+    await _undecided(work, review_id, why=why)
+
+
+async def _undecided(work: Work, review_id: UUID, *, why: str) -> None:
+    await work.sql(
+        "UPDATE reviews SET status = 'open', why = :why, decided_by = NULL, decided_at = NULL, reason = NULL,"
+        " put_forward_by = NULL WHERE id = :id",
+        id=review_id,
+        why=why,
+    )
+    await due(work, review_id)
 
 
 async def _write(work: Work, review_id: UUID, changed: Mapping[str, Any]) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 
 from app.domain.outcome import Outcome
 from app.domain.rollout import CURRENT
-from app.store import flags
 from app.store.db import Work
-from app.store.flags import FlagRow
 
 # Turns that say something about what answered them; not those that were kept out, given again, or left.
 COUNTED = (
@@ -66,11 +64,6 @@ class Span:
 async def lock(work: Work, usecase: str) -> None:
     """Let nobody else move this rollout until this transaction ends."""
     await work.sql("SELECT pg_advisory_xact_lock(hashtext('rollout.' || :usecase))", usecase=usecase)
-
-
-async def flag(work: Work, key: str) -> FlagRow | None:
-    """Give the flag of a rollout; None for a use case that was never moved."""
-    return await flags.one(work, key)
 
 
 async def sums(work: Work, span: Span) -> list[Mapping[str, Any]]:

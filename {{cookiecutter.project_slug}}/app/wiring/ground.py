@@ -19,6 +19,7 @@ from app.store.shared import Shared
 from app.store.turnstile import Turnstile
 from app.telemetry.instrumentation import instrument_engine, instrument_redis
 from app.wiring import embedding, privacy, usecases, vendors
+from app.work.behind import Behind
 from app.work.outbox import Dispatch, Relay
 
 
@@ -37,6 +38,7 @@ class Ground:
     providers: Providers
     roles: Roles
     people: People
+    behind: Behind
     relay: Relay
     audience: Audience
     privacy: Privacy
@@ -74,6 +76,7 @@ def ground(settings: Settings, dispatch: Dispatch | None) -> Ground:
         turnstile=vendors.turnstile(settings, shared),
         providers=providers,
         roles=roles,
+        behind=Behind({account.user_id: account.owner for account in roles.accounts.values()}),
         people=People(roles, database, has_directory=bool(settings.directory)),
         relay=Relay(database, dispatch),
         audience=Audience(database),

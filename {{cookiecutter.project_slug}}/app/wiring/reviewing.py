@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from app.wiring.ground import Ground
-from app.work.behind import Behind
 from app.work.review_desk import ReviewDesk
 from app.work.review_keeper import ReviewKeeper
 from app.work.reviews import Reviews
@@ -18,12 +17,7 @@ class Reviewing:
     keeper: ReviewKeeper
 
 
-def behind(on: Ground) -> Behind:
-    """Say who answers for each program."""
-    return Behind({account.user_id: account.owner for account in on.roles.accounts.values()})
-
-
 def reviewing(on: Ground) -> Reviewing:
     """Put them together; who stands behind a program counts as having asked what it asked."""
-    reviews = Reviews(on.database, on.cases, on.relay, on.shared, behind(on), on.privacy)
+    reviews = Reviews(on.database, on.cases, on.relay, on.shared, on.behind, on.privacy)
     return Reviewing(reviews, ReviewDesk(on.database, on.cases, reviews, on.privacy), ReviewKeeper(on.database))

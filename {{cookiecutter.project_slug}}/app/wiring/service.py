@@ -38,7 +38,7 @@ from app.wiring.limiting import Limiting, limiting
 from app.wiring.lookback import Lookback, lookback
 from app.wiring.privacy import Acquaintance
 from app.wiring.recalling import Recalling
-from app.wiring.reviewing import Reviewing, behind, reviewing
+from app.wiring.reviewing import Reviewing, reviewing
 from app.wiring.rolling import Rolling, rolling
 from app.wiring.telling import Telling, telling
 from app.wiring.trials import Trying, trying
@@ -251,7 +251,7 @@ def build(settings: Settings, *, dispatch: Dispatch | None = None) -> Service:
         inspection=inspection(on, retrieve=asking.retrieve, questions=library.spaces, authenticator=authenticator),
         data_life=life,
         auditing=Auditing(on.database),
-        incidents=Incidents(on.database, behind(on)),
+        incidents=Incidents(on.database, on.behind),
         directory=directory,
         telling=told,
         housekeeping=_housekeeping(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from app.evaluation.trials import Trials
 from app.turn.preference import Preference
 from app.wiring.ground import Ground
-from app.wiring.reviewing import behind
 from app.wiring.turns import Turns
 from app.work.captures import Captures
 from app.work.shadows import ShadowRuns
@@ -28,6 +27,6 @@ def trying(on: Ground, asking: Turns) -> Trying:
     return Trying(
         runs,
         trials.preference,
-        Captures(on.database, on.privacy, behind(on)),
+        Captures(on.database, on.privacy, on.behind),
         Trials(on.database, on.cases, asking.rollouts.shadowed),
     )

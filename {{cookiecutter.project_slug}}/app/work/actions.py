@@ -93,8 +93,7 @@ class Actions:
                          reason=reason, after=after)  # fmt: skip
         await jobs.progress(work, job.id, note=after)
         if ended.status != "ran":
-            await table.back_to_a_person(work, review_id, why=f"{tool}: {ended.error}")
-            await reviews.due(work, review_id)
+            await reviews.back_to_a_person(work, review_id, why=f"{tool}: {ended.error}")
 
     async def _use(self, review: Mapping[str, Any], action: Mapping[str, Any], who: Principal) -> _Ended:
         usecase = self.usecases.get(review["usecase"])
@@ -144,8 +143,7 @@ async def sweep(work: Work) -> list[UUID]:
     for review_id in found:
         lost = await table.lost(work, review_id)
         why = f"{lost[0]}: {UNKNOWN}" if lost else "the job that should have run this has ended without it"
-        await table.back_to_a_person(work, review_id, why=why)
-        await reviews.due(work, review_id)
+        await reviews.back_to_a_person(work, review_id, why=why)
         await audit.note(work, actor="housekeeping", action="action.unknown" if lost else "action.stranded",
                          subject=str(review_id), reason=why)  # fmt: skip
     return found

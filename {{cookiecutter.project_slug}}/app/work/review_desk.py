@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.domain.access import is_name
 from app.domain.identity import Permission, Principal
-from app.domain.masking import PLACEHOLDER
+from app.domain.masking import with_unknown, without_unknown
 from app.domain.review import ensure_person, ensure_reviewer, holds_back, is_program, person
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Conflict, Forbidden
@@ -120,9 +120,8 @@ class ReviewDesk:
         # A complaint that this one replaces: a placeholder that was shown never stands for something else.
         for each in before:
             known |= each["masks"] if each["kind"] == "complaint" else {}
-        # What a placeholder of the ledger stood for is not known any more: its number is not given out again.
-        said = f"{turn['question']} {given['text']} {given['data']}"
-        known = dict.fromkeys(PLACEHOLDER.findall(said), "") | known
+        # What a placeholder of the ledger stood for is not known any more.
+        known = with_unknown(f"{turn['question']} {given['text']} {given['data']}", known)
         usecase = self.usecases.get(turn["usecase"])
         masks = self.privacy.masks(usecase.contract.privacy, who, known=known) if usecase else known
         (told,), grown = await masked([text], masks)
@@ -134,7 +133,7 @@ class ReviewDesk:
             why="the person who asked complains about the answer",
             text=given["text"],
             data=given["data"],
-            masks={name: value for name, value in grown.items() if value},
+            masks=without_unknown(grown),
             complaint=told,
             authors=_writers(given["by"], usecase) if given["by"] else (),
             terms=usecase.contract.reviews.terms("complaint") if usecase else reviews.STANDARD,

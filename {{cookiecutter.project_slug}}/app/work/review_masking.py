@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.identity import Principal
-from app.domain.masking import PLACEHOLDER
+from app.domain.masking import with_unknown, without_unknown
 from app.domain.usecase import UseCase
 from app.guard.pii import own, remasked
 from app.guard.privacy import Privacy
@@ -21,13 +21,11 @@ async def behind_placeholders(
     Arguments of tools stay as they are: they are what will be done.
     """
     typed = (decision.final, decision.data, decision.note, decision.because)
-    # The number of a placeholder whose value nobody knows any more is not given out again.
-    unknown = PLACEHOLDER.findall(str([*typed, *(review[name] for name in WORDS)]))
-    known = dict.fromkeys(unknown, "") | review["masks"]
+    known = with_unknown(str([*typed, *(review[name] for name in WORDS)]), review["masks"])
     masks = own(known)
     if usecase is not None:
         masks = privacy.masks(usecase.contract.privacy, Principal(review["asker"]), known=known)
     final, data, note, because = await remasked(typed, masks)
-    kept = {name: value for name, value in masks.items() if value}
+    kept = without_unknown(masks)
     grown = kept if kept != review["masks"] else None
     return replace(decision, final=final, data=data, note=note, because=because, masks=grown)

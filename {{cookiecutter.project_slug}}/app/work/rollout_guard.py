@@ -14,7 +14,7 @@ from app.domain.plan import Plan, key_of, plan_of
 from app.domain.rollout import CURRENT
 from app.domain.usecase import UseCase
 from app.errors import BadInput, Conflict
-from app.store import rollouts
+from app.store import flags, rollouts
 from app.store.db import Database, Work
 from app.store.rollouts import Span
 from app.telemetry import metrics
@@ -101,7 +101,7 @@ class RolloutGuard:
     async def standing(self, case: UseCase) -> Standing:
         """Say where a rollout stands and what its arms come to."""
         async with self._database.work() as work:
-            row = await rollouts.flag(work, key_of(case.name))
+            row = await flags.one(work, key_of(case.name))
             if row is None:
                 return Standing(case.name, start_of(case))
             plan = plan_of(in_force(row, datetime.now(UTC))) or start_of(case)

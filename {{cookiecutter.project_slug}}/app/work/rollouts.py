@@ -138,7 +138,7 @@ class RolloutDesk:
                 work.after_commit.append(self._tell(name))
 
     async def _stored(self, work: Work, case: UseCase) -> dict[str, Any]:
-        row = await rollouts.flag(work, key_of(case.name))
+        row = await table.one(work, key_of(case.name))
         if row is None:
             seeded = {
                 "key": key_of(case.name),
@@ -150,7 +150,7 @@ class RolloutDesk:
                 "reason": "as the contract says",
             }
             await table.seed(work, [seeded])
-            row = await rollouts.flag(work, key_of(case.name))
+            row = await table.one(work, key_of(case.name))
         assert row is not None, "it was just made"
         return in_force(row, datetime.now(UTC))
 
