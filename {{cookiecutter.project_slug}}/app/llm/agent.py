@@ -78,18 +78,12 @@ async def run(turn: Turn, prompt: Prompt, *, hands: Hands, models: Models) -> Dr
 async def _answered(turn: Turn, prompt: Prompt, *, model: "_Metered", text: str) -> Draft:
     if prompt.is_grounded and text.startswith(NO_EVIDENCE):
         raise no_evidence(turn, "the model found no answer in the passages")
-    if prompt.output_schema is not None:
-        data = structure.read(text, prompt.output_schema)
-        if turn.listener:
-            await turn.listener(data)
-        sure = confidence.of(prompt, turn.passages, text=text, data=data)
-        draft = replace(model.draft(structure.as_text(data)), data=data)
-    else:
-        if turn.listener:
-            await turn.listener(text)
-        sure = confidence.of(prompt, turn.passages, text=text, data=None)
-        draft = model.draft(text)
-    return replace(draft, citations=cite(text, turn.passages), confidence=sure)
+    data = None if prompt.output_schema is None else structure.read(text, prompt.output_schema)
+    if turn.listener:
+        await turn.listener(text if data is None else data)
+    draft = model.draft(text if data is None else structure.as_text(data))
+    sure = confidence.of(prompt, turn.passages, text=text, data=data)
+    return replace(draft, data=data, citations=cite(text, turn.passages), confidence=sure)
 
 
 class _Metered(Model):
