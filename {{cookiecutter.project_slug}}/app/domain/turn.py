@@ -225,7 +225,8 @@ class Tape:
     """What happened while the turn ran; it only grows, so that a failing step still leaves its trace.
 
     `raw` is what a model said that could not be used: a reviewer sees it. `told` is what tools and searches of a
-    workflow gave the model, masked; it is not recorded. `saved_usd` is what a cached answer would have cost again.
+    workflow gave the model, masked; it is not recorded. `flags` are those that the workflow asked. `saved_usd` is
+    what a cached answer would have cost again.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -236,6 +237,7 @@ class Tape:
     route: Route | None = None
     raw: str = ""
     told: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
     saved_usd: Decimal = Decimal(0)
     quotas: list[Quota] = field(default_factory=list)
 

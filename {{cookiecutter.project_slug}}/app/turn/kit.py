@@ -49,6 +49,7 @@ class Lent:
 
     def flag(self, key: str, default: FlagValue) -> FlagValue:
         """Give what a flag says for the asker now; the default where it cannot say anything of its type."""
+        self.turn.tape.flags.append(key)
         value: FlagValue = self.flagged(self.turn, key, default)
         return value
 

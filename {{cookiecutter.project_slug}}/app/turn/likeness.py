@@ -44,7 +44,8 @@ def is_worth_keeping(turn: Turn) -> bool:
         turn.outcome is Outcome.ANSWERED_MODEL
         and draft is not None
         and draft.outcome is Outcome.ANSWERED_MODEL
-        and not (draft.actions or turn.findings or turn.error or turn.tape.tools)
+        # What a flag said holds for one person, and until somebody changes it.
+        and not (draft.actions or turn.findings or turn.error or turn.tape.tools or turn.tape.flags)
         and may_share(turn)
     )
 

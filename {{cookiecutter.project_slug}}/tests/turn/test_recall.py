@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from uuid import uuid4
 
@@ -154,6 +155,22 @@ async def test_what_no_model_answered_well_is_not_given_again(asking, as_, vendo
     assert first["outcome"] != "answered_model"
     vendor.state.plan.clear()
     assert (await asking.ask(as_("sam.reyes"), leave))["outcome"] == "answered_model"
+
+
+async def test_an_answer_by_a_flag_is_not_given_again_so_that_a_change_of_it_holds_at_once(
+    asking, as_, leave, monkeypatch
+):
+    async def greet(turn, kit):
+        draft = await kit.ask(turn)
+        return replace(draft, text=f"{kit.flag(key, 'Hello')}! {draft.text}")
+
+    key, cases, flags = f"greeting.{uuid4().hex[:8]}", asking.service.usecases, asking.service.flags
+    monkeypatch.setitem(cases, "cached", replace(cases["cached"], workflow=greet))
+    assert (await asking.ask(as_("sam.reyes"), leave))["answer"].startswith("Hello!")
+    morning = {"state": "ENABLED", "variants": {"morning": "Good morning"}, "defaultVariant": "morning"}
+    await flags.define(key, owner="ada", expires_on=date(2099, 1, 1), definition=morning)
+    again = await asking.ask(as_("sam.reyes"), leave)
+    assert again["outcome"] == "answered_model" and again["answer"].startswith("Good morning!")
 
 
 @pytest.mark.proves("REL-2")
