@@ -1,6 +1,7 @@
 """The page about money: what was spent by whom, what it was worth, what the month ends with, and what stands out."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, field_validator
 
 from app.console.html import money, page
+from app.console.kept import Counted, kept
 from app.console.plots import Axis, Chart, Series, columns
 from app.console.routes import PageRoute
 from app.console.session import Here, needs
@@ -17,6 +19,8 @@ from app.domain.identity import Permission, Principal
 from app.store import costs as costs_
 from app.store.costs import By
 from app.store.spending import Day
+from app.wiring.service import Service
+from app.work.forecast import Forecast
 from app.work.spending import Spending, Worth
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -29,6 +33,7 @@ NOBODY = {"usecase": "documents", "user": "nobody: evaluations and shadows", "un
 MOST_SERIES = 6
 ROWS = 50
 ZERO = Decimal(0)
+Found = tuple[Counted[Spending], Counted[Sequence[Mapping[str, Any]]], Counted[Forecast]]
 
 
 class CostFilter(BaseModel):
@@ -59,10 +64,8 @@ class Sums:
 @router.get("/console/costs")
 async def costs(request: Request, service: Here, who: Accountant, asked: Annotated[CostFilter, Query()]) -> Response:
     """Show money: by day, by whoever caused it, its value, the months and the forecast."""
-    seen = await service.lookback.accounts.look(days=asked.days)
-    async with service.database.work() as work:
-        rows = await costs_.sums(work, by=asked.by, since=datetime.combine(seen.since, time(), UTC))
-    forecast = await service.forecaster.make()
+    spending, summed, forecast = await _counted(service, asked)
+    seen, rows = spending.value, summed.value
     return page(
         request,
         "costs.html",
@@ -78,8 +81,29 @@ async def costs(request: Request, service: Here, who: Accountant, asked: Annotat
         whole=sum((row["cost_usd"] for row in rows), ZERO),
         left_out=max(0, len(rows) - ROWS),
         nobody=NOBODY[asked.by],
-        forecast=forecast,
+        forecast=forecast.value,
+        kept_at=min((each.at for each in (spending, summed, forecast) if each.is_kept), default=None),
     )
+
+
+async def _counted(service: Service, asked: CostFilter) -> Found:
+    """Count side by side: each goes through all turns of its time."""
+
+    async def spending() -> Spending:
+        return await service.lookback.accounts.look(days=asked.days)
+
+    async def sums() -> Sequence[Mapping[str, Any]]:
+        since = datetime.combine(datetime.now(UTC).date() - timedelta(days=asked.days - 1), time(), UTC)
+        async with service.database.work() as work:
+            return await costs_.sums(work, by=asked.by, since=since)
+
+    on = service.database
+    found: Found = await asyncio.gather(
+        kept(on, ("spending", asked.days), spending),
+        kept(on, ("costs", asked.days, asked.by), sums),
+        kept(on, "forecast", service.forecaster.make),
+    )
+    return found
 
 
 def _sums(worth: Sequence[Worth]) -> Sums:

@@ -1,26 +1,24 @@
 """The first page: traffic, speed, errors, cost, quality and what is left of the error budget."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.console.charts import outcome_bars
 from app.console.html import duration, page
+from app.console.kept import kept
 from app.console.plots import Axis, Chart, Series, columns, lines, share
 from app.console.routes import PageRoute
 from app.console.session import Here, needs
 from app.domain.identity import Permission, Principal
 from app.domain.usecase import UseCase
 from app.store import jobs, quality, traffic
-from app.store.db import Database, Work
 from app.store.traffic import Span, by_slot
 from app.wiring.service import Service
 
@@ -31,9 +29,6 @@ SPANS = {1: (12, 300), 24: (24, 3600), 168: (28, 21_600), 720: (30, 86_400)}
 SPAN_NAMES = {1: "hour", 24: "24 hours", 168: "7 days", 720: "30 days"}
 FAMILIES = ("answered", "refused", "escalated", "paused", "failed")
 BUDGET_DAYS = 30
-# A month of turns is not counted anew for everybody who looks.
-KEEP_S = 60.0
-_KEPT: WeakKeyDictionary[Database, tuple[float, dict[str, tuple[int, int]]]] = WeakKeyDictionary()
 
 
 class Look(BaseModel):
@@ -81,6 +76,17 @@ class Row:
     budget: Budget | None
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the turns of a span add up to: by slot and outcome, by slot (times, thumbs), and by use case."""
+
+    span: Span
+    ended: Sequence[dict[str, Any]]
+    speeds: Sequence[dict[str, Any]]
+    opinions: Sequence[dict[str, Any]]
+    did: Sequence[dict[str, Any]]
+
+
 @router.get("/console")
 async def overview(request: Request, service: Here, who: Opener, look: Annotated[Look, Query()]) -> Response:
     """Show the last hours or days at a glance."""
@@ -94,26 +100,27 @@ async def overview(request: Request, service: Here, who: Opener, look: Annotated
 async def gathered(service: Service, span: Span, *, sees_costs: bool) -> dict[str, Any]:
     """Gather the turns of a span, the open jobs, and what each dependency says."""
     health = await service.health()
+    seen = await kept(service.database, ("traffic", span.slots, span.usecase), lambda: _traffic(service, span))
+    failures = (await kept(service.database, "failures", lambda: _failures(service))).value
     async with service.database.work() as work:
-        ended, speeds = await traffic.outcomes(work, span), await traffic.speeds(work, span)
-        opinions, did = await traffic.opinions(work, span), await traffic.by_usecase(work, span)
         open_jobs, measured = await jobs.counts(work), await quality.newest(work)
-        failures = await _failures(service.database, work)
+    span, ended = seen.value.span, seen.value.ended
     counted: Counter[str] = Counter()
     for row in ended:
         counted[row["outcome"]] += row["turns"]
     case = service.usecases.get(span.usecase)
     charts = [
         _ended(span, ended),
-        _speed(span, speeds, case),
+        _speed(span, seen.value.speeds, case),
         _failed(span, ended, case),
-        _liked(span, ended, opinions),
+        _liked(span, ended, seen.value.opinions),
     ]
     if sees_costs:
         charts.append(_cost(span, ended))
     return {
         "health": health,
-        "rows": _rows(service, did, measured={row["usecase"]: row for row in measured}, failures=failures),
+        "kept_at": seen.at if seen.is_kept else None,
+        "rows": _rows(service, seen.value.did, measured={row["usecase"]: row for row in measured}, failures=failures),
         "bars": outcome_bars(counted),
         "charts": charts,
         "turns": counted.total(),
@@ -139,12 +146,20 @@ def owners_of(case: UseCase) -> list[tuple[str, str]]:
     ]
 
 
-async def _failures(database: Database, work: Work) -> dict[str, tuple[int, int]]:
-    read_at, kept = _KEPT.get(database, (0.0, {}))
-    if not kept or time.monotonic() - read_at > KEEP_S:
-        kept = await traffic.failures(work, days=BUDGET_DAYS)
-        _KEPT[database] = (time.monotonic(), kept)
-    return kept
+async def _traffic(service: Service, span: Span) -> Traffic:
+    async with service.database.work() as work:
+        return Traffic(
+            span,
+            ended=await traffic.outcomes(work, span),
+            speeds=await traffic.speeds(work, span),
+            opinions=await traffic.opinions(work, span),
+            did=await traffic.by_usecase(work, span),
+        )
+
+
+async def _failures(service: Service) -> dict[str, tuple[int, int]]:
+    async with service.database.work() as work:
+        return await traffic.failures(work, days=BUDGET_DAYS)
 
 
 def _rows(

@@ -14,6 +14,13 @@ _COLUMN = {"usecase": "usecase", "unit": "unit", "user": "user_id"}
 _UNASKED = "('evaluation', 'shadow')"
 # They run under somebody's rights, and are not what that person spent.
 _ASKER = f"CASE WHEN channel IN {_UNASKED} THEN '' ELSE user_id END"
+# Of the channels only those matter that nobody asked on; few turns are theirs.
+_CALLS_WITH_CHANNEL = f"""(
+        SELECT c.*, unasked.channel FROM calls c LEFT JOIN (
+            SELECT id, channel FROM turns WHERE channel IN {_UNASKED}
+            AND started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+        ) unasked ON unasked.id = c.turn_id
+    ) AS with_channel"""  # noqa: S608 - constants
 # Jobs that one list shows.
 MOST = 200
 
@@ -43,8 +50,9 @@ async def sums(work: Asks, *, by: By, since: datetime, until: datetime | None = 
     """
     known = "false" if by == "user" else "true"
     column = _COLUMN.get(by, "")
-    kept, whose = ("usecase", _ASKER) if by == "user" else (column, column)
-    named = {"column": column, "whose": whose, "kept": kept, "known": known, "by": by}
+    named = {"whose": column, "kept": column, "calls": "calls", "known": known, "by": by}
+    if by == "user":
+        named |= {"whose": _ASKER, "kept": "usecase", "calls": _CALLS_WITH_CHANNEL}
     statement = _BY_MODEL if by == "model" else _BY_TURN.format(**named)
     rows = await work.sql(statement, since=since, until=until)
     return [dict(row) for row in rows.mappings()]
@@ -55,21 +63,16 @@ WITH asked AS (
     SELECT {whose} AS name, count(*) AS turns, count(*) FILTER (WHERE outcome LIKE 'failed%') AS failed,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) AS p50_ms,
         percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_ms) AS p95_ms,
-        coalesce(sum(c.calls), 0) AS calls, coalesce(sum(c.unpriced), 0) AS unpriced,
         sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-        coalesce(sum(c.cost_usd), 0) AS cost_usd,
         sum(saved_usd) + coalesce(sum((route ->> 'saved_usd')::numeric), 0) AS saved_usd
-    FROM turns t LEFT JOIN LATERAL (
-        SELECT count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced, sum(cost_usd) AS cost_usd
-        FROM calls WHERE turn_id = t.id AND started_at = t.started_at
-    ) c ON true
-    WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+    FROM turns WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
     GROUP BY 1
-), jobs AS (
-    SELECT {column} AS name, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced,
-        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, coalesce(sum(cost_usd), 0) AS cost_usd
-    FROM calls WHERE turn_id IS NULL
-    AND started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
+), made AS (
+    SELECT {whose} AS name, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced,
+        coalesce(sum(input_tokens) FILTER (WHERE turn_id IS NULL), 0) AS input_tokens,
+        coalesce(sum(output_tokens) FILTER (WHERE turn_id IS NULL), 0) AS output_tokens,
+        coalesce(sum(cost_usd), 0) AS cost_usd
+    FROM {calls} WHERE started_at >= :since AND (cast(:until AS timestamptz) IS NULL OR started_at < :until)
     GROUP BY 1
 ), kept AS (
     SELECT {kept} AS name, sum(turns) FILTER (WHERE model = '') AS turns,
@@ -81,9 +84,9 @@ WITH asked AS (
     AND (cast(:until AS timestamptz) IS NULL OR day < (cast(:until AS timestamptz) AT TIME ZONE 'UTC')::date)
     GROUP BY 1
 ), known AS (
-    SELECT name, turns, failed, p50_ms, p95_ms, calls, unpriced, input_tokens, output_tokens, cost_usd, saved_usd
-    FROM asked
-    UNION ALL SELECT name, 0, 0, NULL, NULL, calls, unpriced, input_tokens, output_tokens, cost_usd, 0 FROM jobs
+    SELECT name, turns, failed, p50_ms, p95_ms, 0 AS calls, 0 AS unpriced, input_tokens, output_tokens, 0 AS cost_usd,
+        saved_usd FROM asked
+    UNION ALL SELECT name, 0, 0, NULL, NULL, calls, unpriced, input_tokens, output_tokens, cost_usd, 0 FROM made
     UNION ALL SELECT name, turns, failed, NULL, NULL, calls, unpriced, input_tokens, output_tokens, cost_usd, saved_usd
     FROM kept
 )
@@ -133,21 +136,18 @@ async def sample(work: Asks, *, usecase: str, days: int) -> Sample:
     ).one()
     made = (
         await work.sql(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE c.cost_usd IS NULL) AS unpriced,"  # noqa: S608 - fixed
-            " coalesce(sum(c.cost_usd), 0) AS cost_usd FROM calls c"
-            f" JOIN turns t ON t.id = c.turn_id AND t.started_at = c.started_at AND t.channel NOT IN {_UNASKED}"
-            " WHERE c.usecase = :usecase AND c.started_at > now() - make_interval(days => :days)",
+            "SELECT count(turn_id) AS calls,"  # noqa: S608 - fixed words
+            " count(*) FILTER (WHERE turn_id IS NOT NULL AND cost_usd IS NULL) AS unpriced,"
+            " coalesce(sum(cost_usd) FILTER (WHERE turn_id IS NOT NULL), 0) AS cost_usd,"
+            " coalesce(sum(cost_usd) FILTER (WHERE turn_id IS NULL), 0) AS documents_usd FROM calls c"
+            " WHERE usecase = :usecase AND started_at > now() - make_interval(days => :days)"
+            f" AND NOT EXISTS (SELECT FROM turns t WHERE t.id = c.turn_id AND t.channel IN {_UNASKED}"
+            "   AND t.started_at > now() - make_interval(days => :days))",
             usecase=usecase,
             days=days,
         )
     ).one()
-    spent = await work.sql(
-        "SELECT coalesce(sum(cost_usd), 0) FROM calls WHERE turn_id IS NULL AND usecase = :usecase"
-        " AND started_at > now() - make_interval(days => :days)",
-        usecase=usecase,
-        days=days,
-    )
-    seen = Sample(**row._mapping, **made._mapping, documents_usd=spent.scalar_one())
+    seen = Sample(**row._mapping, **made._mapping)
     return _sum(seen, await _kept(work, usecase=usecase, days=days))
 
 

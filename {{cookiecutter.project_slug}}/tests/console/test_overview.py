@@ -7,7 +7,6 @@ from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 
 import httpx2
 import pytest
@@ -108,7 +107,6 @@ async def test_what_is_left_of_the_error_budget_stands_on_the_page(
         return {"handbook": (9, 10_000), "triage": (500, 1000)}
 
     monkeypatch.setattr(traffic, "failures", failures)
-    monkeypatch.setattr(overview, "_KEPT", WeakKeyDictionary())
     text = (await client.get("/console", headers=seen("olga.petrov"))).text
     _, _, handbook = text.partition("<small>handbook</small>")
     _, _, triage = text.partition("<small>triage</small>")

@@ -12,12 +12,13 @@ from ops.prove.ledger_rows import Loaded
 
 TUESDAY = datetime(2026, 11, 17, 14, 0, tzinfo=UTC)
 LOADED = Loaded(1_000_000, 900.0, TUESDAY, ["a", "b"])
-ANSWERS = "the API answers it"
+ANSWERS, COSTS = "the API answers it", "the Costs of a week"
+QUICK = Asked([0.1], ["handbook"], 9.0)
 
 
-def judged(asked: Asked) -> list[str]:
+def judged(asked: Asked, counted: Asked = QUICK) -> list[str]:
     """Give the claims that do not hold."""
-    proof = ledger.judged(LOADED, {ANSWERS: asked}, times=2, recorded_ms=(1.0, 0.8))
+    proof = ledger.judged(LOADED, {ANSWERS: asked}, {COSTS: counted}, times=2, recorded_ms=(1.0, 0.8))
     return [claim.says for claim in proof.claims if not claim.holds]
 
 
@@ -27,6 +28,10 @@ def test_the_proof_fails_when_an_answer_is_slow_wrong_or_missing() -> None:
     assert judged(Asked([0.1, 1.1], ["a", "b"])) == [f"{ANSWERS}: in under 1 s"]
     assert len(judged(Asked([0.1], ["a", "c"]))) == 1
     assert len(judged(Asked([0.1], []))) == 2
+    good = Asked([0.1], ["b", "a"])
+    for counted in (Asked([0.1], ["handbook"], 11.0), Asked([1.1], ["handbook"], 2.0), Asked([0.1], [], 2.0)):
+        (wrong,) = judged(good, counted)
+        assert wrong.startswith(COSTS)
 
 
 @pytest.mark.slow
