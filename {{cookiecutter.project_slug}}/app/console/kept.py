@@ -36,8 +36,13 @@ class _Place:
 _PLACES: WeakKeyDictionary[Database, defaultdict[Hashable, _Place]] = WeakKeyDictionary()
 
 
-async def kept(database: Database, key: Hashable, count: Callable[[], Awaitable[T]]) -> Counted[T]:
-    """Give what `count` gives, or has given within the last minute if that took its time. Raises what it raises."""
+async def kept(
+    database: Database, key: Hashable, count: Callable[[], Awaitable[T]], *, easy_s: float | None = None
+) -> Counted[T]:
+    """Give what `count` gives, or has given within the last minute if that took longer than `easy_s`, else EASY_S.
+
+    Raises what `count` raises.
+    """
     place = _PLACES.setdefault(database, defaultdict(_Place))[key]
     async with place.lock:
         if place.counted and time.monotonic() < place.until_s:
@@ -45,5 +50,5 @@ async def kept(database: Database, key: Hashable, count: Callable[[], Awaitable[
         begun_s, at = time.monotonic(), datetime.now(UTC)
         place.counted = Counted(await count(), at)
         took_s = time.monotonic() - begun_s
-        place.until_s = begun_s + KEEP_S if took_s > EASY_S else 0.0
+        place.until_s = begun_s + KEEP_S if took_s > (EASY_S if easy_s is None else easy_s) else 0.0
         return place.counted

@@ -101,7 +101,8 @@ async def gathered(service: Service, span: Span, *, sees_costs: bool) -> dict[st
     """Gather the turns of a span, the open jobs, and what each dependency says."""
     health = await service.health()
     seen = await kept(service.database, ("traffic", span.slots, span.usecase), lambda: _traffic(service, span))
-    failures = (await kept(service.database, "failures", lambda: _failures(service))).value
+    # A month of turns is not counted anew for everybody who looks at an hour.
+    failures = (await kept(service.database, "failures", lambda: _failures(service), easy_s=0)).value
     async with service.database.work() as work:
         open_jobs, measured = await jobs.counts(work), await quality.newest(work)
     span, ended = seen.value.span, seen.value.ended

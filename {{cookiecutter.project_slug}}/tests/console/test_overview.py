@@ -7,11 +7,12 @@ from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import httpx2
 import pytest
 
-from app.console import overview
+from app.console import kept, overview
 from app.console.overview import Budget
 from app.domain.identity import Principal
 from app.domain.outcome import Outcome
@@ -107,6 +108,7 @@ async def test_what_is_left_of_the_error_budget_stands_on_the_page(
         return {"handbook": (9, 10_000), "triage": (500, 1000)}
 
     monkeypatch.setattr(traffic, "failures", failures)
+    monkeypatch.setattr(kept, "_PLACES", WeakKeyDictionary())
     text = (await client.get("/console", headers=seen("olga.petrov"))).text
     _, _, handbook = text.partition("<small>handbook</small>")
     _, _, triage = text.partition("<small>triage</small>")
