@@ -16,6 +16,7 @@ from app.store import documents, reviews
 from tests.api.asking import ask
 from tests.api.papers import Papers
 from tests.conftest import SECRET
+from tests.paging import whole
 from tests.turn.caching import Asking, served, with_model
 
 pytestmark = pytest.mark.proves("SEC-4", "SEC-1")
@@ -118,7 +119,7 @@ async def test_a_reviewer_who_may_not_read_the_passages_sees_no_draft_and_decide
     seen, text = await listed()
     assert seen["withheld"] and secret not in text and seen["question"] == QUESTION
     seat = {"Cookie": "identity=" + hana["Authorization"].removeprefix("Bearer ")}
-    assert secret not in await page(client, seat, "/console/reviews")
+    assert secret not in await whole(client, seat, "/console/reviews")
     decision = {"approve": True, "reason": "looks right", "text": "Something else."}
     refused = await client.post(f"/v1/admin/reviews/{review}", json=decision, headers=hana)
     assert refused.status_code == 403 and secret not in refused.text and "may not read" in refused.text
@@ -126,7 +127,7 @@ async def test_a_reviewer_who_may_not_read_the_passages_sees_no_draft_and_decide
     await give_to(service, paper, "group:sales", "group:hr", "group:operators")
     seen, text = await listed()
     assert not seen["withheld"] and secret in text
-    assert secret in await page(client, seat, "/console/reviews")
+    assert secret in await whole(client, seat, "/console/reviews")
     final = f"Repainted: {secret}, says the reviewer."
     for who, more in ((hana, {"text": final}), (olga, {"text": None})):
         decided = await client.post(f"/v1/admin/reviews/{review}", json={**decision, **more}, headers=who)

@@ -119,7 +119,8 @@ async def reviewer(ground: Ground) -> None:
     for who in (HANA, OLGA):
         for status in ("open", "approved", "rejected"):
             await ground.send(who, "GET", f"/v1/admin/reviews?status={status}")
-            await ground.send(who, "GET", f"/console/reviews?status={status}")
+            for offset in (0, 50, 100, 150):
+                await ground.send(who, "GET", f"/console/reviews?status={status}&offset={offset}")
         await ground.send(who, "GET", f"/v1/turns/{told['turn_id']}")
     await ground.send(SAM, "GET", f"/v1/turns/{told['turn_id']}")
 

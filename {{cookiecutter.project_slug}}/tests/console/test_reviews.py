@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from uuid import UUID
 
 import httpx2
@@ -17,6 +16,7 @@ from app.domain.turn import Turn
 from app.store import audit, ledger, reviews
 from app.wiring.service import Service
 from tests.console.conftest import Ask, Seen
+from tests.paging import whole
 
 PATH = "/console/reviews"
 
@@ -27,15 +27,8 @@ async def audit_of(service: Service, subject: str) -> list[dict[str, object]]:
 
 
 async def listed(client: httpx2.AsyncClient, headers: dict[str, str], asked: str = "") -> str:
-    """Give all pages of the list: other tests have drafts in it."""
-    told = ""
-    while True:
-        page = (await client.get(PATH + asked, headers=headers)).text
-        told += page
-        found = re.search(r'href="([?][^"]*offset=[0-9]+[^"]*)"[^>]*>(?:Next|Older)', page)
-        if not found:
-            return told
-        asked = unescape(found[1])
+    """Give all pages of the list."""
+    return await whole(client, headers, PATH + asked)
 
 
 @pytest.fixture
