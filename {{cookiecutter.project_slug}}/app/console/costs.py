@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from app.store.costs import By
 from app.store.spending import Day
 from app.wiring.service import Service
 from app.work.forecast import Forecast
-from app.work.spending import Spending, Worth
+from app.work.spending import Spending, Worth, first_day, midnight
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Accountant = Annotated[Principal, Depends(needs(Permission.READ_COSTS))]
@@ -93,7 +93,7 @@ async def _counted(service: Service, asked: CostFilter) -> Found:
         return await service.lookback.accounts.look(days=asked.days)
 
     async def sums() -> Sequence[Mapping[str, Any]]:
-        since = datetime.combine(datetime.now(UTC).date() - timedelta(days=asked.days - 1), time(), UTC)
+        since = midnight(first_day(asked.days, datetime.now(UTC).date()))
         async with service.database.work() as work:
             return await costs_.sums(work, by=asked.by, since=since)
 

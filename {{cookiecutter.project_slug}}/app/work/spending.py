@@ -88,13 +88,13 @@ class Accounts:
     async def look(self, *, days: int, now: datetime | None = None) -> Spending:
         """Add up the last days, today included, and this month."""
         today = (now or datetime.now(UTC)).date()
-        since = today - timedelta(days=days - 1)
+        since = first_day(days, today)
         # What is usual is seen in the weeks before, and the month begins where it begins.
         first = min(since - timedelta(days=MOST_DAYS), today.replace(day=1), today - timedelta(days=PACE_DAYS))
         async with self.database.work() as work:
-            known = await spending.days(work, since=_midnight(first))
-            bought = {each.usecase: each for each in await spending.bought(work, since=_midnight(since))}
-            kept = await restrictions.spikes(work, since=_midnight(since))
+            known = await spending.days(work, since=midnight(first))
+            bought = {each.usecase: each for each in await spending.bought(work, since=midnight(since))}
+            kept = await restrictions.spikes(work, since=midnight(since))
         shown = tuple(day for day in known if day.day >= since)
         return Spending(
             since,
@@ -158,5 +158,11 @@ def _without_gaps(known: Sequence[Day], first: date, last: date) -> dict[str, li
     return {name: [(day, mine.get(day, ZERO)) for day in every if day >= min(mine)] for name, mine in costs.items()}
 
 
-def _midnight(day: date) -> datetime:
+def first_day(days: int, today: date) -> date:
+    """Give the first of so many days, today included."""
+    return today - timedelta(days=days - 1)
+
+
+def midnight(day: date) -> datetime:
+    """Give when a day begins, UTC."""
     return datetime.combine(day, time(), UTC)
