@@ -16,9 +16,8 @@ from typing import Any, cast
 import typer
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from app import errors
 from app.api.app import ROUTERS
@@ -41,30 +40,13 @@ from app.retrieval.sources.rights import Entry
 from app.settings import ROOT, Settings
 from ops import events, formats, pages
 from ops.alerts import reference as metrics
+from ops.kinds import default, kind
 
 FOLDER = ROOT / "docs/reference"
 WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 SAFE_METHODS = {"HEAD", "OPTIONS"}
 # What any route may answer stands once above the table.
 ANYWHERE = {200, 400, 401, 413, 422, 500, 503}
-KINDS_OF_VALUES = {
-    "str": "text",
-    "bool": "true or false",
-    "int": "whole number",
-    "float": "number",
-    "Decimal": "US dollars",
-    "Path": "folder",
-    "SecretStr": "secret",
-    "Expect": "table",
-    "Mapping[str, Any]": "table",
-    "tuple[str, ...]": "list of text",
-    "tuple[Mark, ...]": "list of tables",
-    "int | None": "whole number",
-    "tuple[Candidate, ...]": "list of tables",
-    "dict[str, str]": "name to text",
-    "dict[str, int]": "name to whole number",
-    "dict[str, tuple[str, ...]]": "name to list of text",
-}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
@@ -92,7 +74,7 @@ def page(name: str, *parts: str) -> str:
 def settings_page() -> str:
     """List every setting with its environment variable."""
     rows = [
-        (f"`{variable(name, field)}`", _kind(field), _default(field), field.description)
+        (f"`{variable(name, field)}`", kind(field), default(field), field.description)
         for name, field in Settings.model_fields.items()
     ]
     elsewhere = [(f"`{name}`", says) for name, says in WORDS["environment"].items()]
@@ -107,24 +89,6 @@ def settings_page() -> str:
 def variable(name: str, field: FieldInfo) -> str:
     """Give the environment variable of a setting."""
     return str(field.validation_alias or f"APP_{name.upper()}")
-
-
-def _kind(field: FieldInfo) -> str:
-    said = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
-    if choices := re.search(r"Literal\[(.*?)\]", said):
-        return choices[1].replace("'", "").replace(", ", " or ")
-    return KINDS_OF_VALUES.get(re.sub(r"typing\.|collections\.abc\.|app\.[\w.]+\.|decimal\.", "", said), said)
-
-
-def _default(field: FieldInfo) -> str:
-    value = field.default
-    if value is PydanticUndefined:
-        return "**needed**"
-    if isinstance(value, SecretStr) or value in ("", (), {}):
-        return ""
-    if isinstance(value, Path):
-        return f"`{value.relative_to(ROOT)}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def outcomes_page() -> str:
@@ -261,7 +225,7 @@ def contract_page() -> str:
     """List every key of a contract."""
     keys = dict(contract_keys())
     told = words_for("contract", keys)
-    rows = [(f"`{key}`", _kind(field), _default(field), told[key]) for key, field in keys.items()]
+    rows = [(f"`{key}`", kind(field), default(field), told[key]) for key, field in keys.items()]
     sections = [
         (f"`[{name}]`", inspect.getdoc(cast(type, field.annotation)))
         for name, field in Contract.model_fields.items()
@@ -293,11 +257,11 @@ def evaluation_page() -> str:
     told = words_for("case", keys)
     return page(
         "evaluation",
-        table(("key", "kind", "meaning"), ((f"`{key}`", _kind(field), told[key]) for key, field in keys.items())),
+        table(("key", "kind", "meaning"), ((f"`{key}`", kind(field), told[key]) for key, field in keys.items())),
         WORDS["page"]["evaluation"]["expect"],
         table(
             ("key", "kind", "meaning"),
-            ((f"`{name}`", _kind(field), field.description) for name, field in Expect.model_fields.items()),
+            ((f"`{name}`", kind(field), field.description) for name, field in Expect.model_fields.items()),
         ),
         WORDS["page"]["evaluation"]["search"],
         _described(Question),
@@ -307,7 +271,7 @@ def evaluation_page() -> str:
 
 
 def _described(part: type[BaseModel]) -> str:
-    rows = ((f"`{field.alias or name}`", _kind(field), field.description) for name, field in part.model_fields.items())
+    rows = ((f"`{field.alias or name}`", kind(field), field.description) for name, field in part.model_fields.items())
     return table(("key", "kind", "meaning"), rows)
 
 
