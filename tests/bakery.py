@@ -68,9 +68,11 @@ def run(
 def succeed(
     command: Sequence[object], *, cwd: Path, env: Mapping[str, str] | None = None, timeout_s: float = 120
 ) -> str:
-    """Run a program that must end well; return its output, or fail with the last of it."""
+    """Run a program that must end well; return its output, or fail with the tests that it names and the last of it."""
     done = run(command, cwd=cwd, env=env, timeout_s=timeout_s)
-    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+    named = [line[:300] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    told = "\n".join([*named, done.stdout[-6000:]])
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{told}"
     return done.stdout
 
 
