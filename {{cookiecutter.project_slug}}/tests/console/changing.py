@@ -72,7 +72,8 @@ class House:
         """Put a turn in the ledger; gives its id."""
         service = self.office.service
         asked = Turn(usecase=service.usecases[usecase], principal=Principal(person), question="The invoice is wrong")
-        await ledger.end(service.database, asked.with_(outcome=Outcome.ESCALATED_REVIEW), None)
+        ended = asked.with_(screened=asked.question, outcome=Outcome.ESCALATED_REVIEW)
+        await ledger.end(service.database, ended, None)
         return asked.id
 
 
