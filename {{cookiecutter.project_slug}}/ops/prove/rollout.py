@@ -128,7 +128,10 @@ async def _look(door: httpx2.AsyncClient, place: Place, found: Tried) -> None:
     told = (await door.get(place.moves, headers=dict(place.operator))).json()
     found.halted, found.step = told["halted"], told["step"]
     found.all_turns += WAVE
-    if not found.halted:
+    if found.halted:
+        # What the guard had counted when it halted: the last look before may have been long ago.
+        found.turns = int(found.halted.partition(" after ")[2].partition(" turns")[0])
+    else:
         found.turns = told["watched"]["turns"]
         found.breach = next((each["metric"] for each in told["judged"] if each["is_breach"]), "")
 
@@ -190,7 +193,7 @@ def judged(bad: Mapping[str, Tried], good: Sequence[Tried], false: int) -> Proof
         Claim(f"a good one is not halted in {len(good)} rollouts", not halts, "; ".join(halts) or f"0 of {len(good)}")
     )
     figures = {
-        **{f"{kind}: the candidate's turns until it was seen last": each.turns for kind, each in bad.items()},
+        **{f"{kind}: the candidate's turns when it was halted": each.turns for kind, each in bad.items()},
         **{f"{kind}: seconds until it was halted": round(each.seconds, 1) for kind, each in bad.items()},
         "a good one: turns of the candidate, all rollouts": sum(each.turns for each in good),
         "a good one: halted": len(halts),

@@ -29,7 +29,7 @@ def test_the_kill_switch() -> None:
 def test_the_rollouts() -> None:
     found = figures("rollout")
     slow, wrong, dear = (
-        found[f"{kind}: the candidate's turns until it was seen last"] for kind in ("slow", "wrong", "dear")
+        found[f"{kind}: the candidate's turns when it was halted"] for kind in ("slow", "wrong", "dear")
     )
     assert (
         f"a slow one was halted after {slow} turns of its own, a wrong one after {wrong}, a dear one after {dear}"
