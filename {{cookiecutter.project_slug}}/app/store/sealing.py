@@ -29,8 +29,10 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12
 _HEAD = re.compile(r"sealed:(\d{1,9}):")
 _HEAD_BYTES = re.compile(rb"sealed:(\d{1,9}):")
+# Not now(), the transaction's beginning: another process may have made the first key since.
 _ROWS = (
-    "SELECT id, wrapped_by, wrapped, usable_from <= now() AS usable FROM data_keys WHERE retired_at IS NULL ORDER BY id"
+    "SELECT id, wrapped_by, wrapped, usable_from <= clock_timestamp() AS usable FROM data_keys"
+    " WHERE retired_at IS NULL ORDER BY id"
 )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -219,6 +220,21 @@ async def test_a_new_key_is_used_only_when_every_process_knows_it(opened):
     with pytest.raises(Unsealable):
         two.seals.open(one.seals.seal("new", of="x:1"), of="x:1")
     assert (await _after(two, one.seals.seal("new", of="x:1"))) == "new", "it looks again, and knows"
+
+
+async def test_processes_that_start_together_on_an_empty_database_seal_from_the_first_moment(opened):
+    key = os.urandom(32)
+    first, later = opened(key), opened(key)
+    async with later.bare() as work:
+        await work.sql("SELECT 1")  # its transaction begins, and the other process makes the key
+
+        @asynccontextmanager
+        async def begun() -> AsyncIterator[object]:
+            yield work
+
+        await first.seals.load(first)
+        await later.seals.load(SimpleNamespace(bare=begun))
+    assert first.seals.open(later.seals.seal("at once", of="x:1"), of="x:1") == "at once"
 
 
 async def _after(database: Database, text: str) -> str:
