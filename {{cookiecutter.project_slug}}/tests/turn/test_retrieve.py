@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.settings import ROOT, Settings
+from app.settings import Settings
+from tests.conftest import CONFIG
 from tests.fakes.fixtures import RunningVendor
 from tests.fakes.reranker import LIKED
 from tests.turn.caching import Asking, served
@@ -22,7 +23,7 @@ async def asking(
     settings: Settings, vendor_server: RunningVendor, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Asking]:
     config: Path = tmp_path_factory.mktemp("reranked")
-    for path in (ROOT / "config").glob("*.toml"):
+    for path in CONFIG.glob("*.toml"):
         (config / path.name).write_text(path.read_text())
     models = (config / "models.toml").read_text()
     (config / "models.toml").write_text(models.replace("[rerank]\n", RERANK))

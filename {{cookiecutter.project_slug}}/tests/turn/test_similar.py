@@ -8,6 +8,7 @@ import pytest
 from app.errors import CannotStart
 from app.settings import ROOT
 from app.wiring.service import build
+from tests.conftest import CONFIG
 from tests.turn.caching import served, with_model
 
 CACHE = "[cache]\nfresh_s = 600\nstale_s = 3600\n"
@@ -33,7 +34,7 @@ def folders(tmp_path_factory):
         prompt = prompt.replace("  passages: passages\n", "").replace("{{ passages }}\n", "")
         (case / "prompts" / "answer.v1.md").write_text(prompt)
         config.mkdir()
-        for path in (ROOT / "config").glob("*.toml"):
+        for path in CONFIG.glob("*.toml"):
             (config / path.name).write_text(path.read_text())
         models = (config / "models.toml").read_text()
         (config / "models.toml").write_text(models.replace("[embeddings]\n", embeddings))
