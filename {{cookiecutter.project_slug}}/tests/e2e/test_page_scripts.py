@@ -1,5 +1,6 @@
 """What the pages' scripts do by themselves: zones of times, regions made anew, keys, and an answer that is not done."""
 
+import asyncio
 import os
 import re
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.test_browser import ANSWER_MS, ASKED, LEAVE, Chromium, ask, chromium, last, pick, url
 from tests.e2e.test_chat import call
@@ -234,6 +235,23 @@ async def test_a_review_that_comes_in_appears_by_itself(chromium: Chromium, olga
         await page.goto(f"{chromium.url}/console/reviews")
         await listening(page)
         olga.post("/v1/usecases/triage/turns", json={"question": f"The invoice {mark} is wrong."}).raise_for_status()
+        await expect(page.locator("#queue article", has_text=mark)).to_be_visible(timeout=PATIENCE_MS)
+
+
+async def test_what_changes_before_the_page_listens_is_seen_all_the_same(
+    chromium: Chromium, olga: httpx2.Client
+) -> None:
+    mark = uuid4().hex[:6]
+
+    async def late(route: Route) -> None:
+        question = {"question": f"The invoice {mark} is wrong."}
+        (await asyncio.to_thread(olga.post, "/v1/usecases/triage/turns", json=question)).raise_for_status()
+        await route.continue_()
+
+    async with window(chromium, REVIEWER, "Rae Winter") as page:
+        await page.add_init_script(NO_CLOCK)
+        await page.route("**/console/live*", late, times=1)
+        await page.goto(f"{chromium.url}/console/reviews")
         await expect(page.locator("#queue article", has_text=mark)).to_be_visible(timeout=PATIENCE_MS)
 
 

@@ -104,11 +104,12 @@ export function follow(dressing = () => {}) {
     source = new EventSource(`/console/live?topics=${topics.join(",")}`);
     source.addEventListener("changed", changed);
     source.addEventListener("open", () => (document.documentElement.dataset.listening = "yes"));
+    // From here on nothing is missed; what changed between the page and this moment, nobody has heard.
+    source.addEventListener("here", () => refresh(regions()), { once: true });
   };
   listen();
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return source.close();
-    listen();
-    refresh(regions());
+    if (document.hidden) source.close();
+    else listen();
   });
 }
