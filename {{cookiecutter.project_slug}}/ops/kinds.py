@@ -44,9 +44,9 @@ def default(field: FieldInfo) -> str:
     return f"`{json.dumps(value) if isinstance(value, bool | tuple) else value}`"
 
 
-def _said(kind: Any) -> str:
-    inside = get_args(kind)
-    match get_origin(kind):
+def _said(annotation: Any) -> str:
+    inside = get_args(annotation)
+    match get_origin(annotation):
         case typing.Annotated:
             return _said(inside[0])
         case typing.Literal:
@@ -57,4 +57,4 @@ def _said(kind: Any) -> str:
             return f"list of {_said(inside[0])}".replace("of table", "of tables")
         case builtins.dict:
             return f"name to {_said(inside[1])}"
-    return "table" if isinstance(kind, type) and issubclass(kind, BaseModel) else WORDS[kind]
+    return "table" if isinstance(annotation, type) and issubclass(annotation, BaseModel) else WORDS[annotation]

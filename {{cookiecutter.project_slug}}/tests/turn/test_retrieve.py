@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -23,8 +24,7 @@ async def asking(
     settings: Settings, vendor_server: RunningVendor, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Asking]:
     config: Path = tmp_path_factory.mktemp("reranked")
-    for path in CONFIG.glob("*.toml"):
-        (config / path.name).write_text(path.read_text())
+    copytree(CONFIG, config, dirs_exist_ok=True)
     models = (config / "models.toml").read_text()
     (config / "models.toml").write_text(models.replace("[rerank]\n", RERANK))
     known = settings.model_dump() | {"config_dir": config, "rerank_base_url": f"{vendor_server.url}/v1"}
