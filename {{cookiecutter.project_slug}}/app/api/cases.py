@@ -38,11 +38,15 @@ class CaseOut(BaseModel):
     decided_at: datetime | None
     reason: str | None
     written_at: datetime | None
+    edited_by: str | None
     withheld: bool
 
 
 class DecideIn(BaseModel):
-    """What becomes of a case; `expected` or `data` replaces what was proposed, `proposed` takes a decision back."""
+    """What becomes of a case; `proposed` takes a decision back.
+
+    `expected` or `data` replaces what was proposed, and waits for somebody else to accept it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,7 +80,10 @@ async def cases(
 
 @router.post("/{case_id}", response_model=DecidedOut, responses=declared(400, 403, 404, 409))
 async def decide(case_id: UUID, body: DecideIn, service: Here, who: Reviewer) -> Any:
-    """Accept a case, reject it, or take the decision back; the reason is kept with it and in the audit."""
+    """Accept a case, reject it, or take the decision back; the reason is kept with it and in the audit.
+
+    Accepted with another right answer it stays `proposed`: somebody else, who did not write that, accepts it.
+    """
     expected = body.data if body.data is not None else body.expected or None
     return await service.trying.captures.decide(
         who, case_id, status=body.status, because=body.reason, expected=expected

@@ -53,7 +53,9 @@ def cases(
     accept: Annotated[bool, typer.Option("--accept", help="make it a case of the evaluation")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="leave it out")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="take the decision back")] = False,
-    expected: Annotated[str, typer.Option(help="the right answer, in place of what was proposed")] = "",
+    expected: Annotated[
+        str, typer.Option(help="the right answer, in place of what was proposed; somebody else accepts it")
+    ] = "",
     because: Annotated[str, typer.Option(help="why; kept with the case and in the audit")] = "",
     usecase: Annotated[str, typer.Option(help="only cases of this use case")] = "",
 ) -> None:
@@ -66,7 +68,8 @@ def cases(
                 who, case_id, status=status, because=because, expected=expected or None
             )
         )
-        out.print(f"the case of turn {decided.turn_id} is {decided.status}", markup=False)
+        waits = ": somebody else accepts what you wrote" if accept and decided.status == "proposed" else ""
+        out.print(f"the case of turn {decided.turn_id} is {decided.status}{waits}", markup=False)
         return
     table = listing("case", "status", "kind", "use case", "question", "what is right", "said about it")
     for row in in_place(lambda service: service.trying.captures.listed(who, usecase=usecase or None)):

@@ -20,6 +20,12 @@ from app.store.captured import Status
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 PATH = "/console/captured"
+REWORDED = "proposed in other words"
+# What is said where no form takes a change back.
+REMARKS = {
+    "proposed": "Decide on it anew to undo this.",
+    REWORDED: "Somebody who did not write these words accepts or rejects them.",
+}
 Reviewer = Annotated[Principal, Depends(needs(Permission.DECIDE_REVIEWS))]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
@@ -52,22 +58,24 @@ async def captured(request: Request, service: Here, who: Reviewer, wanted: Annot
     left_out = await service.trying.captures.total(usecase=wanted.usecase or None, status=wanted.status) - len(rows)
     undo = Undo(f"{PATH}/{wanted.changed}", {"status": "proposed"}, "Take it back")
     change = await latest(service, str(wanted.changed), family="case.", told=_status, undo=undo, name="The case")
-    if change and change.after == "proposed":
-        change = replace(change, undo=None, remark="Decide on it anew to undo this.")
+    if change and change.after in REMARKS:
+        change = replace(change, undo=None, remark=REMARKS[change.after])
     shown = {"rows": rows, "left_out": left_out, "wanted": wanted, "change": change, "usecases": service.usecases}
     return page(request, "captured.html", who, **shown)
 
 
 @router.post(PATH + "/{case_id}")
 async def decide(case_id: UUID, service: Here, who: Reviewer, form: Annotated[Decision, Form()]) -> RedirectResponse:
-    """Accept a case, perhaps with another right answer, reject it, or take the decision back."""
+    """Accept a case, or put another right answer forward; reject it, or take the decision back."""
     expected: Any = _data(form.data) if form.data.strip() else form.expected.replace("\r\n", "\n").strip() or None
     await service.trying.captures.decide(who, case_id, status=form.status, because=form.reason, expected=expected)
     return RedirectResponse(f"{PATH}?" + urlencode({"changed": str(case_id)}), status_code=303)
 
 
 def _status(kept: Any) -> str:
-    return str(kept.get("status", "")) if isinstance(kept, dict) else str(kept)
+    if not isinstance(kept, dict):
+        return str(kept)
+    return REWORDED if kept["status"] == "proposed" and kept.get("edited") else str(kept["status"])
 
 
 def _data(text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What people said the right answer is: proposed, accepted as a case of the evaluation, or rejected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -37,7 +37,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A captured case as it is kept."""
+    """A captured case as it is kept; `edited_by` wrote the right answer, where it is not the proposer's any more."""
 
     id: UUID
     turn_id: UUID
@@ -55,7 +55,11 @@ class Captured:
     decided_by: str | None = None
     decided_at: datetime | None = None
     reason: str | None = None
-    written_at: datetime | None = field(default=None)
+    written_at: datetime | None = None
+    edited_by: str | None = None
+
+
+_SELECT = f"SELECT {', '.join(each.name for each in fields(Captured))} FROM captured_cases"  # noqa: S608 - constants
 
 
 async def add(work: Work, proposal: Proposal) -> UUID | None:
@@ -93,9 +97,11 @@ async def add(work: Work, proposal: Proposal) -> UUID | None:
         "is_masked": False,
         "status": proposal.status,
         "decided_by": proposal.by if proposal.status == "accepted" else None,
+        "edited_by": None,
     }
     kept = sealed.closed(work.seals, "captured_cases", row)
-    again = {name: kept[name] for name in ("expected", "expected_data", "remark", "is_masked", "status", "decided_by")}
+    anew = ("expected", "expected_data", "remark", "is_masked", "status", "decided_by", "edited_by")
+    again = {name: kept[name] for name in anew}
     await work.run(insert(captured_cases).on_conflict_do_update(index_elements=["id"], set_=again), kept)
     return id
 
@@ -123,7 +129,7 @@ async def take_back(work: Work, turn_id: UUID) -> list[UUID]:
 
 async def get(work: Work, id: UUID) -> Captured:
     """Give a captured case, and lock it for this transaction. Raises NotFound."""
-    rows = await work.sql("SELECT * FROM captured_cases WHERE id = :id FOR UPDATE", id=id)
+    rows = await work.sql(f"{_SELECT} WHERE id = :id FOR UPDATE", id=id)
     row = rows.mappings().first()
     if row is None:
         raise NotFound("There is no captured case with this id.")
@@ -135,7 +141,7 @@ async def listed(
 ) -> list[Captured]:
     """List captured cases, the newest first."""
     rows = await work.sql(
-        f"SELECT * FROM captured_cases WHERE {_THOSE} ORDER BY created_at DESC LIMIT :most",  # noqa: S608 - constants
+        f"{_SELECT} WHERE {_THOSE} ORDER BY created_at DESC LIMIT :most",
         usecase=usecase,
         status=status,
         most=most,
@@ -153,7 +159,7 @@ async def count(work: Work, *, usecase: str | None = None, status: Status | None
 async def unmasked(work: Work) -> list[Captured]:
     """Give cases in which known names were not looked for yet, locked, the oldest first."""
     rows = await work.sql(
-        "SELECT * FROM captured_cases WHERE NOT is_masked ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED",
+        f"{_SELECT} WHERE NOT is_masked ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED",
         most=MOST,
     )
     return [_opened(work, row) for row in rows.mappings()]

@@ -349,6 +349,7 @@ captured_cases = Table(
     _time("decided_at"),
     Column("reason", Text),
     _time("written_at"),
+    Column("edited_by", Text),
 )
 
 shadow_waiting = Table(

@@ -19,8 +19,9 @@ async def cases(work: Work, erasure: Erasure) -> dict[str, int]:
     renamed = await work.sql(
         "UPDATE captured_cases SET"
         " proposed_by = CASE WHEN proposed_by = :user_id THEN :pseudonym ELSE proposed_by END,"
+        " edited_by = CASE WHEN edited_by = :user_id THEN :pseudonym ELSE edited_by END,"
         " decided_by = CASE WHEN decided_by = :user_id THEN :pseudonym ELSE decided_by END"
-        " WHERE :user_id IN (proposed_by, decided_by)",
+        " WHERE :user_id IN (proposed_by, edited_by, decided_by)",
         user_id=erasure.user_id,
         pseudonym=erasure.pseudonym,
     )

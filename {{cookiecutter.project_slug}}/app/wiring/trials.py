@@ -27,6 +27,6 @@ def trying(on: Ground, asking: Turns) -> Trying:
     return Trying(
         runs,
         trials.preference,
-        Captures(on.database, on.privacy, on.behind),
+        Captures(on.database, on.privacy, on.behind, on.cases),
         Trials(on.database, on.cases, asking.rollouts.shadowed),
     )

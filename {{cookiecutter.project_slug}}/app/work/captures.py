@@ -9,7 +9,8 @@ from uuid import UUID
 import structlog
 
 from app.domain.identity import Principal
-from app.domain.review import ensure_reviewer
+from app.domain.review import ensure_reviewer, person
+from app.domain.usecase import UseCase
 from app.errors import BadInput, Conflict, Forbidden
 from app.guard.privacy import Privacy
 from app.store import audit, captured, ledger, quoting
@@ -25,11 +26,15 @@ MOST_WRITTEN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """What people said the right answer is; `privacy` finds the names that this service knows, `behind` who asked."""
+    """What people said the right answer is; `privacy` finds the names that this service knows, `behind` who asked.
+
+    The contracts of `usecases` say whether whoever writes the right answer may accept it as well (`second_person`).
+    """
 
     database: Database
     privacy: Privacy
     behind: Behind
+    usecases: Mapping[str, UseCase]
 
     async def keep(self) -> int:
         """Look for known names in what came in lately; gives how many cases were masked."""
@@ -61,9 +66,11 @@ class Captures:
     async def decide(
         self, who: Principal, id: UUID, *, status: Status, because: str, expected: str | Mapping[str, Any] | None = None
     ) -> Captured:
-        """Accept a case, perhaps with another right answer, reject it, or take the decision back (`proposed`).
+        """Accept a case, reject it, or take the decision back (`proposed`).
 
-        Raises Forbidden, also for what one proposed or asked oneself, BadInput, NotFound, Conflict.
+        Who accepts it with another right answer (`expected`) puts that forward: the case stays `proposed` until
+        somebody else accepts it. Who wrote it may reject it, too. Raises Forbidden, also for what one asked or
+        proposed oneself, BadInput, NotFound, Conflict.
         """
         ensure_reviewer(who)
         if not because.strip():
@@ -75,17 +82,23 @@ class Captures:
             await self._ensure_other(work, case, who)
             if case.status == status:
                 raise Conflict(f"This case is {status} already.")
-            changed = await self._changed(case, expected) if expected else {}
-            after = replace(case, **changed, status=status)
-            if status == "accepted" and not (after.expected or after.expected_data):
+            edit = await self._edit(case, expected, by=person(who.user_id)) if expected else {}
+            told = replace(case, **edit)
+            if status == "accepted" and not (told.expected or told.expected_data):
                 raise BadInput("Say what the right answer is: nobody has yet.")
-            decided = None if status == "proposed" else who.user_id
-            reason = None if status == "proposed" else because.strip()
-            await captured.change(work, id, **changed, status=status, decided_by=decided, reason=reason)
+            if status == "accepted" and not edit and case.edited_by == person(who.user_id):
+                raise Forbidden("You wrote what is right here; another person accepts it.")
+            # What one wrote oneself waits for somebody else.
+            after = replace(told, status="proposed" if status == "accepted" and edit.get("edited_by") else status)
+            is_open = after.status == "proposed"
+            await captured.change(
+                work, id, **edit, status=after.status,
+                decided_by=None if is_open else who.user_id, reason=None if is_open else because.strip(),
+            )  # fmt: skip
             await work.sql("UPDATE captured_cases SET decided_at = now() WHERE id = :id", id=id)
             await audit.note(
-                work, actor=who.user_id, action=f"case.{status}", subject=str(id), reason=because.strip(),
-                before={"status": case.status}, after={"status": status, "edited": bool(changed)},
+                work, actor=who.user_id, action=f"case.{after.status}", subject=str(id), reason=because.strip(),
+                before={"status": case.status}, after={"status": after.status, "edited": bool(edit)},
             )  # fmt: skip
         return after
 
@@ -105,14 +118,19 @@ class Captures:
         if await quoting.withheld(work, [case.turn_id], claims=who.claims):
             raise Forbidden("The answer stands on documents that you may not read; somebody who may has to decide.")
 
-    async def _changed(self, case: Captured, expected: str | Mapping[str, Any]) -> dict[str, Any]:
+    async def _edit(self, case: Captured, expected: str | Mapping[str, Any], *, by: str) -> dict[str, Any]:
+        known = replace(case, **await self._veiled(case))
         told = (
-            replace(case, expected_data=dict(expected))
+            replace(known, expected_data=dict(expected))
             if isinstance(expected, Mapping)
-            else replace(case, expected=expected.strip()[:MOST_CHARS])
+            else replace(known, expected=expected.strip()[:MOST_CHARS])
         )
-        veiled = await self._veiled(told)
-        return {name: veiled[name] for name in ("expected", "expected_data")}
+        words = await self._veiled(told)
+        if replace(known, **words) == known:
+            return {}
+        usecase = self.usecases.get(case.usecase)
+        rule = usecase.contract.reviews.second_person if usecase else "edits"
+        return {**words, "is_masked": True, "edited_by": None if rule == "never" else by}
 
     async def _veiled(self, case: Captured) -> dict[str, Any]:
         question, expected, remark = await self.privacy.veil([case.question, case.expected, case.remark])

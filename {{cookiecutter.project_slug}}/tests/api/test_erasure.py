@@ -162,6 +162,8 @@ async def _plant(office: Office, turn_id: str) -> None:
         ("INSERT INTO reviews (id, turn_id, usecase, asker, question, draft, why, assigned_to, taken_by, authors,"
          " put_forward_by) VALUES (%s, %s, 'handbook', 'x', '', '', '', %s, %s, %s, %s)",
          (uuid4(), uuid4(), PERSON, PERSON, [PERSON], PERSON)),
+        ("INSERT INTO captured_cases (id, turn_id, usecase, kind, asker, proposed_by, edited_by, question, status)"
+         " VALUES (%s, %s, 'handbook', 'correction', 'x', 'x', %s, 'x', 'proposed')", (uuid4(), uuid4(), PERSON)),
     )  # fmt: skip
     for statement, values in planted:
         await office.owner.execute(statement, values)  # type: ignore[arg-type]

@@ -58,6 +58,10 @@ async def test_a_case_is_accepted_at_the_terminal_and_written_where_the_evaluati
         case_id = await capture.propose(work, turn_id, kind="correction", expected="25 days of leave", by="sam.reyes")
     code, out, err = await run("cases", str(case_id), "--accept", "--because", "so it is")
     assert code == 0 and "is accepted" in out, err
+    async with service.database.work() as work:
+        other = await capture.propose(work, turn_id, kind="complaint", expected="That is wrong.", by="sam.reyes")
+    code, out, err = await run("cases", str(other), "--accept", "--because", "true", "--expected", "It is 25 days.")
+    assert code == 0 and "is proposed: somebody else accepts what you wrote" in " ".join(out.split()), err
     code, out, err = await run("evaluate", "capture", "--usecase", "handbook", "--as", "sam.reyes")
     assert code == 0 and "captured.jsonl" in out, err
     lines = (usecases / "handbook" / "evals" / "captured.jsonl").read_text().splitlines()

@@ -1,13 +1,16 @@
 """Corrections, complaints and decisions on their way to a case: masked, sealed, decided on by somebody else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.identity import Permission, Principal
 from app.domain.outcome import Outcome
+from app.domain.review import Reviews
 from app.domain.turn import Draft, Turn
 from app.errors import BadInput, Conflict, Forbidden
 from app.store import captured, ledger, unlearning
@@ -96,11 +99,10 @@ async def test_a_case_is_accepted_by_somebody_else_with_a_reason_and_the_decisio
     door, body = f"/v1/admin/cases/{case_id}", {"status": "accepted", "reason": "the handbook of 2027 says so"}
     assert (await client.post(door, json=body, headers=as_("sam.reyes"))).status_code == 403
     assert (await client.post(door, json={**body, "reason": " "}, headers=as_("hana.lind"))).status_code in (400, 422)
-    edited = {**body, "expected": "It is 26 days from 2027 on."}
-    told = await client.post(door, json=edited, headers=as_("hana.lind"))
+    told = await client.post(door, json={**body, "expected": "It is 26 days. "}, headers=as_("hana.lind"))
     assert told.status_code == 200 and told.json()["status"] == "accepted", told.text
     assert (await client.post(door, json=body, headers=as_("hana.lind"))).status_code == 409
-    assert [each.expected for each in await accepted(service) if each.id == case_id] == ["It is 26 days from 2027 on."]
+    assert [each.expected for each in await accepted(service) if each.id == case_id] == ["It is 26 days."]
     back = {"status": "proposed", "reason": "not before 2027"}
     assert (await client.post(door, json=back, headers=as_("hana.lind"))).json()["status"] == "proposed"
     assert not [each for each in await accepted(service) if each.id == case_id]
@@ -108,7 +110,62 @@ async def test_a_case_is_accepted_by_somebody_else_with_a_reason_and_the_decisio
     assert [(row["action"], row["actor"]) for row in rows] == [
         ("case.proposed", "hana.lind"), ("case.accepted", "hana.lind"),
     ]  # fmt: skip
-    assert rows[1]["after"] == {"status": "accepted", "edited": True} and "2027 on" not in str(rows)
+    assert rows[1]["after"] == {"status": "accepted", "edited": False} and "26 days" not in str(rows)
+
+
+@pytest.mark.proves("EVL-8", "CTL-4")
+async def test_who_writes_the_right_answer_does_not_accept_it(client, as_, service, turn_id):
+    case_id = await proposed(service, turn_id, "It is 26 days, ask jane.doe@example.org.")
+    door, hana, olga = f"/v1/admin/cases/{case_id}", as_("hana.lind"), as_("olga.petrov")
+    better = {"status": "accepted", "reason": "only then", "expected": "It is 26 days from 2027 on."}
+    told = (await client.post(door, json=better, headers=hana)).json()
+    assert (told["status"], told["expected"]) == ("proposed", better["expected"])
+    assert not [each for each in await accepted(service) if each.id == case_id]
+    case = await case_of(service, turn_id)
+    assert (case["proposed_by"], case["edited_by"], case["decided_by"]) == ("sam.reyes", "hana.lind", None)
+    for own in (better, {"status": "accepted", "reason": "mine"}):
+        refused = await client.post(door, json=own, headers=hana)
+        assert refused.status_code == 403 and "You wrote" in refused.json()["detail"]
+    assert (await client.post(door, json=better, headers=olga)).json()["status"] == "accepted"
+    (case,) = [each for each in await accepted(service) if each.id == case_id]
+    assert (case.expected, case.edited_by, case.decided_by) == (better["expected"], "hana.lind", "olga.petrov")
+    rows = (await client.get("/v1/admin/audit", params={"subject": str(case_id)}, headers=olga)).json()
+    assert [(row["action"], row["actor"], row["after"]["edited"]) for row in rows] == [
+        ("case.accepted", "olga.petrov", False), ("case.proposed", "hana.lind", True),
+    ]  # fmt: skip
+
+
+async def test_who_wrote_a_right_answer_may_write_it_anew_or_reject_it(client, as_, service, turn_id):
+    door, hana = f"/v1/admin/cases/{await proposed(service, turn_id, 'It is 26 days.')}", as_("hana.lind")
+    for words in ("It is 27 days.", "It is 28 days."):
+        told = await client.post(door, json={"status": "accepted", "reason": "so", "expected": words}, headers=hana)
+        assert (told.json()["status"], told.json()["expected"]) == ("proposed", words)
+    told = await client.post(door, json={"status": "rejected", "reason": "neither"}, headers=hana)
+    assert told.json()["status"] == "rejected", told.text
+
+
+async def test_a_text_that_comes_back_as_it_was_shown_is_nobodys_edit(service, turn_id):
+    case_id = await proposed(service, turn_id, "Ask Erin Holt, or jane.doe@example.org.")
+    shown = (await case_of(service, turn_id))["expected"]
+    assert "Erin" not in shown and "<EMAIL_1>" in shown
+    after = await service.trying.captures.decide(ROSA, case_id, status="accepted", because="yes", expected=shown)
+    assert (after.status, after.edited_by) == ("accepted", None)
+
+
+async def test_a_contract_may_let_one_person_accept_what_they_wrote(service, turn_id, monkeypatch):
+    known = service.usecases["handbook"]
+    contract = known.contract.model_copy(update={"reviews": Reviews(second_person="never")})
+    monkeypatch.setitem(service.usecases, "handbook", replace(known, contract=contract))
+    case_id = await proposed(service, turn_id, "It is 26 days.")
+    after = await service.trying.captures.decide(ROSA, case_id, status="accepted", because="so", expected="27 days")
+    assert (after.status, after.expected, after.edited_by) == ("accepted", "27 days", None)
+
+
+async def test_the_table_itself_lets_nobody_accept_what_they_wrote(service, turn_id):
+    case_id = await proposed(service, turn_id, "It is 26 days.")
+    with pytest.raises(IntegrityError, match="captured_cases_not_of_who_wrote"):
+        async with service.database.work() as work:
+            await captured.change(work, case_id, status="accepted", edited_by="hana.lind", decided_by="hana.lind")
 
 
 @pytest.mark.proves("CTL-4")
@@ -149,6 +206,10 @@ async def test_a_complaint_says_what_is_wrong_and_whoever_accepts_it_what_is_rig
         ROSA, case_id, status="accepted", because="true", expected="It is 26 days, says Jane Doe of jane@example.org."
     )
     assert after.expected.startswith("It is 26 days") and "jane@example.org" not in after.expected
+    assert after.status == "proposed"
+    other = replace(ROSA, user_id="otto")
+    after = await service.trying.captures.decide(other, case_id, status="accepted", because="checked")
+    assert after.status == "accepted" and after.edited_by == "rosa"
 
 
 async def test_a_reviewers_decision_is_accepted_with_it_and_may_be_structured(service, turn_id):
