@@ -96,7 +96,6 @@ class ReadingRoom:
             child.rest()
             if child.process.returncode is None:
                 return child
-            self._all.discard(child)
         return None
 
     async def _start(self) -> "_Child":
@@ -112,7 +111,8 @@ class ReadingRoom:
             start_new_session=True,
         )
         child = _Child(process)
-        self._all.add(child)
+        # One that was ended stays until the event loop has its exit status: `close` waits for it.
+        self._all = {child, *(each for each in self._all if each.process.returncode is None)}
         return child
 
     def _leave(self, child: "_Child") -> None:
@@ -121,7 +121,6 @@ class ReadingRoom:
 
     def _end(self, child: "_Child") -> None:
         child.kill()
-        self._all.discard(child)
         if child in self._idle:
             self._idle.remove(child)
 

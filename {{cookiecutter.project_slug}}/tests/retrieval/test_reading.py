@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,14 @@ async def test_a_closed_room_leaves_the_file_to_another_worker(room: ReadingRoom
     with pytest.raises(DependencyDown):
         await said(room, "read")
     assert await gone(pid)
+
+
+@linux
+async def test_a_closed_room_has_buried_the_child_that_was_ended_a_moment_before(make: Make) -> None:
+    room = make(replace(LIMITS, files=1))
+    pid = await said(room, "who")
+    await room.close()
+    assert pid not in os.listdir("/proc")
 
 
 async def test_an_idle_child_goes(make: Make) -> None:
