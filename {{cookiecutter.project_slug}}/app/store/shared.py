@@ -18,6 +18,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 log = structlog.get_logger(__name__)
 # A Redis that hangs costs each process one timeout per pause, not one per turn.
 PAUSE_S = 1.0
+# Later than this a timer is only rung where the process itself was busy, or its machine stood still.
+LATE_S = 0.05
 # Servers and what stands before them close connections that nobody uses.
 RESTED_S = 5.0
 # The end of a process waits for its last trips, but not for ever.
@@ -55,6 +57,7 @@ class Shared:
         self._away_until = self._last_s = 0.0
         self._waiting: list[_Errand] = []
         self._trips: asyncio.Task[None] | None = None
+        self._bell: asyncio.TimerHandle
 
     @property
     def is_away(self) -> bool:
@@ -89,8 +92,12 @@ class Shared:
                 under_way, self._waiting = self._waiting, []
                 if self.is_away:
                     raise SharedAway
-                async with asyncio.timeout(self._timeout_s):
-                    await self._trip(under_way)
+                async with asyncio.timeout(None) as limit:
+                    self._ring(limit)
+                    try:
+                        await self._trip(under_way)
+                    finally:
+                        self._bell.cancel()
         except (RedisError, OSError, TimeoutError, SharedAway) as error:
             await self._give_up(error)
         finally:
@@ -99,6 +106,19 @@ class Shared:
                 if not errand.reply.done():
                     errand.reply.set_exception(SharedAway())
             self._waiting = []
+
+    def _ring(self, limit: asyncio.Timeout) -> None:
+        """End the trip when its time is over; a reply that came while this process could not look is still read."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+
+        def over() -> None:
+            if loop.time() - until > LATE_S:
+                self._ring(limit)
+            else:
+                limit.reschedule(until)
+
+        self._bell = loop.call_at(until, over)
 
     async def _trip(self, errands: Sequence[_Errand]) -> None:
         rested_s = time.monotonic() - self._last_s

@@ -1,6 +1,7 @@
 """One connection carries everybody's scripts: together, in order, each with its own reply."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -112,6 +113,20 @@ async def test_a_redis_that_hangs_costs_one_timeout_and_then_a_pause() -> None:
     await shared.close()
     server.close()
     assert seen == 1
+
+
+@pytest.mark.proves("REL-9")
+async def test_a_process_that_was_busy_itself_does_not_take_redis_for_away(redis_url: str) -> None:
+    shared = Shared(redis_url, timeout_s=0.2)
+    await shared.run(ECHO, [], ["known"])
+    for number in range(5):
+        asked = asyncio.create_task(shared.run(ECHO, [], [number]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it is on its way
+        time.sleep(0.5)  # noqa: ASYNC251 - a burst of first requests, or a machine that stood still
+        assert await asked == str(number).encode()
+    assert not shared.is_away
+    await shared.close()
 
 
 async def test_where_there_is_no_redis_nobody_waits() -> None:
