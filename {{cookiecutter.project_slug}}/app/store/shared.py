@@ -57,7 +57,6 @@ class Shared:
         self._away_until = self._last_s = 0.0
         self._waiting: list[_Errand] = []
         self._trips: asyncio.Task[None] | None = None
-        self._bell: asyncio.TimerHandle
 
     @property
     def is_away(self) -> bool:
@@ -93,11 +92,11 @@ class Shared:
                 if self.is_away:
                     raise SharedAway
                 async with asyncio.timeout(None) as limit:
-                    self._ring(limit)
+                    bell = self._bell(limit)
                     try:
                         await self._trip(under_way)
                     finally:
-                        self._bell.cancel()
+                        bell.cancel()
         except (RedisError, OSError, TimeoutError, SharedAway) as error:
             await self._give_up(error)
         finally:
@@ -107,18 +106,16 @@ class Shared:
                     errand.reply.set_exception(SharedAway())
             self._waiting = []
 
-    def _ring(self, limit: asyncio.Timeout) -> None:
-        """End the trip when its time is over; a reply that came while this process could not look is still read."""
+    def _bell(self, limit: asyncio.Timeout) -> asyncio.TimerHandle:
+        """End a trip when its time is over; where this process could not look until later, once more after as long."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout_s
 
         def over() -> None:
-            if loop.time() - until > LATE_S:
-                self._ring(limit)
-            else:
-                limit.reschedule(until)
+            now = loop.time()
+            limit.reschedule(now + self._timeout_s if now - until > LATE_S else now)
 
-        self._bell = loop.call_at(until, over)
+        return loop.call_at(until, over)
 
     async def _trip(self, errands: Sequence[_Errand]) -> None:
         rested_s = time.monotonic() - self._last_s

@@ -129,6 +129,27 @@ async def test_a_process_that_was_busy_itself_does_not_take_redis_for_away(redis
     await shared.close()
 
 
+@pytest.mark.proves("REL-9")
+async def test_a_redis_that_hangs_keeps_a_process_that_is_always_busy_no_longer_than_twice() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def busy() -> None:
+        while True:
+            time.sleep(0.3)  # noqa: ASYNC251 - later than any bell
+            await asyncio.sleep(0)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    shared = Shared(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", timeout_s=0.2, pause_s=600)
+    other = asyncio.create_task(busy())
+    with pytest.raises(SharedAway):
+        await asyncio.wait_for(shared.run(ECHO, [], ["anybody?"]), 5)
+    other.cancel()
+    await shared.close()
+    server.close()
+
+
 async def test_where_there_is_no_redis_nobody_waits() -> None:
     shared = Shared("redis://127.0.0.1:1/0")
     with pytest.raises(SharedAway):
