@@ -15,6 +15,7 @@ from app.console.html import page
 from app.console.routes import PageRoute
 from app.console.session import Here, needs
 from app.domain.identity import Permission, Principal
+from app.domain.usecase import second_person
 from app.errors import BadInput
 from app.store.captured import Status
 
@@ -61,7 +62,7 @@ async def captured(request: Request, service: Here, who: Reviewer, wanted: Annot
     if change and change.after in REMARKS:
         change = replace(change, undo=None, remark=REMARKS[change.after])
     shown = {"rows": rows, "left_out": left_out, "wanted": wanted, "change": change, "usecases": service.usecases}
-    return page(request, "captured.html", who, **shown)
+    return page(request, "captured.html", who, **shown, second_person=second_person)
 
 
 @router.post(PATH + "/{case_id}")

@@ -16,6 +16,7 @@ from app.console.routes import PageRoute
 from app.console.session import Here, needs
 from app.domain.identity import Permission, Principal
 from app.domain.review import KINDS, Kind, Urgency
+from app.domain.usecase import second_person
 from app.errors import BadInput
 from app.store import audit
 from app.store.reviews import Narrow
@@ -119,8 +120,7 @@ async def queue(request: Request, service: Here, who: Reviewer, wanted: Annotate
 async def one(request: Request, review_id: UUID, service: Here, who: Reviewer) -> Response:
     """Show one review: question, draft, passages, what checks found, who did what, and the form to decide."""
     review = await service.reviews.one(who, review_id)
-    usecase = service.usecases.get(review["usecase"])
-    second = usecase.contract.reviews.second_person if usecase else "edits"
+    second = second_person(service.usecases.get(review["usecase"]))
     shown = {"review": review, "called": CALLED, "second_person": second}
     return page(request, "review.html", who, **shown, timer=timer, now=datetime.now(UTC))
 

@@ -39,6 +39,7 @@ _PROGRAM, _TERMINAL = "service:", "cli:"
 Hours = Annotated[float, Field(gt=0, le=8760)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Urgency = Literal[1, 2, 3, 4, 5]
+Second = Literal["never", "edits", "always"]
 
 
 class Reviews(BaseModel):
@@ -57,7 +58,7 @@ class Reviews(BaseModel):
     sample_share: Share = 0.0
     hours: dict[Kind, Hours] = {}
     priority: dict[Kind, Urgency] = {}
-    second_person: Literal["never", "edits", "always"] = "edits"
+    second_person: Second = "edits"
     lease_minutes: Annotated[int, Field(gt=0, le=1440)] = 15
 
     def terms(self, kind: Kind) -> "Terms":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from app.domain.contract import Contract
 from app.domain.identity import Principal
+from app.domain.review import Reviews, Second
 from app.domain.source import AnySource
 from app.domain.tool import Tool
 
@@ -66,3 +67,8 @@ class UseCase:
     def admits(self, who: Principal) -> bool:
         """Say whether this person or program may use it: by its contract, and by the API key that asks."""
         return who.may_use(self.name) and self.contract.access.admits(who)
+
+
+def second_person(usecase: UseCase | None) -> Second:
+    """Say when another person clears what a reviewer wrote; a use case that is gone is as one that says nothing."""
+    return (usecase.contract.reviews if usecase else Reviews()).second_person

@@ -10,7 +10,7 @@ import structlog
 
 from app.domain.identity import Principal
 from app.domain.review import ensure_reviewer, person
-from app.domain.usecase import UseCase
+from app.domain.usecase import UseCase, second_person
 from app.errors import BadInput, Conflict, Forbidden
 from app.guard.privacy import Privacy
 from app.store import audit, captured, ledger, quoting
@@ -128,9 +128,8 @@ class Captures:
         words = await self._veiled(told)
         if replace(known, **words) == known:
             return {}
-        usecase = self.usecases.get(case.usecase)
-        rule = usecase.contract.reviews.second_person if usecase else "edits"
-        return {**words, "is_masked": True, "edited_by": None if rule == "never" else by}
+        may_alone = second_person(self.usecases.get(case.usecase)) == "never"
+        return {**words, "is_masked": True, "edited_by": None if may_alone else by}
 
     async def _veiled(self, case: Captured) -> dict[str, Any]:
         question, expected, remark = await self.privacy.veil([case.question, case.expected, case.remark])

@@ -10,7 +10,7 @@ from app.domain.access import is_name
 from app.domain.identity import Permission, Principal
 from app.domain.masking import with_unknown, without_unknown
 from app.domain.review import ensure_person, ensure_reviewer, holds_back, is_program, person
-from app.domain.usecase import UseCase
+from app.domain.usecase import UseCase, second_person
 from app.errors import BadInput, Conflict, Forbidden
 from app.guard.pii import masked
 from app.guard.privacy import Privacy
@@ -155,6 +155,6 @@ def _writers(review: Mapping[str, Any], usecase: UseCase | None) -> tuple[str, .
     """Give who wrote what was approved; who only cleared it has written nothing."""
     if (review["final"], review["final_data"]) == (review["draft"], review["data"]):
         return tuple(review["authors"])
-    may_alone = usecase is not None and usecase.contract.reviews.second_person == "never"
+    may_alone = second_person(usecase) == "never"
     decided = {person(review["decided_by"])} if may_alone or not review["authors"] else set()
     return tuple(sorted({*review["authors"], *decided}))

@@ -13,7 +13,7 @@ from app.domain.identity import Principal
 from app.domain.masking import unmasked
 from app.domain.review import ensure_free, ensure_reviewer, holds_back, is_overdue
 from app.domain.tool import BadArguments
-from app.domain.usecase import UseCase
+from app.domain.usecase import UseCase, second_person
 from app.errors import AppError, BadInput, Conflict, Forbidden
 from app.guard.privacy import Privacy
 from app.store import actions, jobs, kept_answers, quoting, review_evidence, review_news, reviews
@@ -175,8 +175,7 @@ class Reviews:
         return "The draft stands on documents that you may not read." if review["withheld"] else ""
 
     def _needs_another(self, review: Mapping[str, Any], decision: reviews.Decision) -> bool:
-        usecase = self.usecases.get(review["usecase"])
-        rule = usecase.contract.reviews.second_person if usecase else "edits"
+        rule = second_person(self.usecases.get(review["usecase"]))
         # What a tool will do is never one person's word alone, whatever the contract says.
         is_written = bool(decision.arguments) or (rule != "never" and decision.edits)
         return is_written or (rule == "always" and review["put_forward_by"] is None)
