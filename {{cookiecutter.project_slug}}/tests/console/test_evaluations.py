@@ -44,13 +44,13 @@ async def runs(service: Service) -> None:
             await quality.keep(work, report(passed=passed), commit="abc1234")
 
 
-@pytest.mark.usefixtures("runs")
 def test_the_trend_is_told_in_utc_whatever_the_zone_of_the_database() -> None:
     at = datetime(2026, 4, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
     run = {"at": at, "pass_rate": 0.9, "low": 0.8, "high": 1.0, "threshold": 0.9}
     assert trend([run]).rows[0][0] == "31 Mar 23:30"
 
 
+@pytest.mark.usefixtures("runs")
 async def test_the_newest_run_and_the_trend_are_shown(client: httpx2.AsyncClient, seen: Seen) -> None:
     every = (await client.get("/console/evaluations", headers=seen("hana.lind"))).text
     assert "3 of 4" in every and "below" in every and "Never measured" in every
